@@ -1,0 +1,1 @@
+"""Formulas as activations: a safe grammar, trainable constants, numeric gate."""

@@ -1,0 +1,1 @@
+"""Callbacks: reproducible steps, termination, guards, progress and the closing summary."""

@@ -1,0 +1,1 @@
+"""Networks and the tasks that train them."""

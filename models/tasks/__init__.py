@@ -1,0 +1,1 @@
+"""Tasks: network + loss + metrics + optimizer, as LightningModules."""
