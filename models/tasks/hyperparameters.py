@@ -1,0 +1,54 @@
+"""Turn constructor arguments into plain data, so that every checkpoint loads with ``weights_only=True``.
+
+The command line hands Lightning the parsed config, which is plain already. In Python a task is given classes and
+partial functions; those become the same ``{class_path, init_args}`` that a config would hold.
+"""
+
+import functools
+from typing import Any
+
+__all__ = ["describe", "plain_hyperparameters"]
+
+_SCALARS = (bool, int, float, str, type(None))
+
+
+def describe(value: Any) -> Any:
+    """Return `value` as plain data; classes and partials of classes become ``{class_path, init_args}``.
+
+    Raises:
+        TypeError: If the value holds a live object, a lambda or a local function.
+
+    Example:
+        >>> import functools, torch
+        >>> describe(functools.partial(torch.optim.Adam, lr=0.01))["init_args"]
+        {'lr': 0.01}
+    """
+    if isinstance(value, _SCALARS):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [describe(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): describe(item) for key, item in value.items()}
+    if isinstance(value, functools.partial) and isinstance(value.func, type) and not value.args:
+        return {"class_path": _path(value.func), "init_args": describe(value.keywords)}
+    if isinstance(value, type):
+        return {"class_path": _path(value)}
+    raise TypeError(f"{value!r} is a live object; give a class, a functools.partial of a class, or plain data")
+
+
+def _path(cls: type) -> str:
+    if "<locals>" in cls.__qualname__:
+        raise TypeError(f"{cls.__qualname__} is local to a function and cannot be imported again")
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def plain_hyperparameters(arguments: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Split arguments into those with a plain description and the names of those without one."""
+    plain: dict[str, Any] = {}
+    left_out: list[str] = []
+    for name, value in arguments.items():
+        try:
+            plain[name] = describe(value)
+        except TypeError:
+            left_out.append(name)
+    return plain, left_out

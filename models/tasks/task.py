@@ -1,0 +1,220 @@
+"""What all tasks share: build the network, optimise it, log the loss, keep the rules.
+
+Shapes: B batch, F features.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import ReduceLROnPlateau
+from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters, _given_hyperparameters_context
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MetricCollection
+
+from .hyperparameters import plain_hyperparameters
+from .optimization import check_gradients, check_groups, parameter_groups
+
+__all__ = ["NetworkFactory", "OptimizerFactory", "SchedulerFactory", "Task"]
+
+log = logging.getLogger(__name__)
+
+NetworkFactory = Callable[[int, int], nn.Module]
+OptimizerFactory = Callable[[Iterable], Optimizer]
+SchedulerFactory = Callable[[Optimizer], LRScheduler | ReduceLROnPlateau]
+
+# Enough for a parameter that only some batches reach; few enough to fail before time is spent.
+WATCHED_STEPS = 3
+
+
+class Task(LightningModule):
+    """Base of the tasks. A subclass says what the outputs mean: `loss`, `predictions` and `metrics`.
+
+    Attributes:
+        monitor: Metric that selects the best checkpoint where there are validation rows.
+        mode: Whether smaller ("min") or larger ("max") values of it are better.
+    """
+
+    monitor: str = "val/loss"
+    mode: Literal["min", "max"] = "min"
+
+    def __init__(
+        self,
+        network: NetworkFactory,
+        in_features: int,
+        out_features: int,
+        feature_names: list[str] | None,
+        optimizer: OptimizerFactory,
+        scheduler: SchedulerFactory | None,
+        scheduler_interval: Literal["epoch", "step"],
+        activation_lr: float | None,
+        compile_network: bool,
+    ) -> None:
+        super().__init__()
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.scheduler_interval = scheduler_interval
+        self.activation_lr = activation_lr
+        self.compile_network = compile_network
+        self.feature_names = feature_names
+        self.network = build_network(network, in_features, out_features, feature_names)
+        self.val_metrics = self.metrics().clone(prefix="val/")
+        self.test_metrics = self.metrics().clone(prefix="test/")
+        self._learned: set[str] = set()
+        self._steps_seen = 0
+        # Plain tensors rather than self.log: one logged value per step costs as much as a small network's step.
+        self._loss_sum = torch.zeros((), dtype=torch.float64)
+        self._loss_rows = 0
+
+    # What a subclass decides -----------------------------------------------------------------------------------
+
+    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Return the mean loss of a batch."""
+        raise NotImplementedError
+
+    def predictions(self, outputs: Tensor) -> Tensor:
+        """Turn network outputs into what the metrics and the user read."""
+        raise NotImplementedError
+
+    def metrics(self) -> MetricCollection:
+        """Return the metrics of one split."""
+        raise NotImplementedError
+
+    # Steps -----------------------------------------------------------------------------------------------------
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a batch (B, F) to network outputs."""
+        return self.network(x)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of a batch; the epoch's mean is logged as ``train/loss``."""
+        x, target = batch
+        loss = self.loss(self(x), target)
+        self._loss_sum = self._loss_sum.to(loss.device) + loss.detach() * len(x)
+        self._loss_rows += len(x)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean training loss over the epoch's rows."""
+        total = torch.tensor([self._loss_sum, self._loss_rows], dtype=torch.float64, device=self._loss_sum.device)
+        total = self.trainer.strategy.reduce(total, reduce_op="sum")
+        self.log("train/loss", (total[0] / total[1]).float(), prog_bar=True, sync_dist=True)
+        self._loss_sum, self._loss_rows = torch.zeros_like(self._loss_sum), 0
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Update the validation metrics."""
+        self._evaluate(batch, self.val_metrics, "val/loss")
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Update the test metrics."""
+        self._evaluate(batch, self.test_metrics, "test/loss")
+
+    def predict_step(self, batch: tuple[Tensor, Tensor] | Tensor, batch_idx: int) -> Tensor:
+        """Return predictions for a batch."""
+        x = batch if isinstance(batch, Tensor) else batch[0]
+        return self.predictions(self(x))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation metrics."""
+        self._log_metrics(self.val_metrics)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test metrics."""
+        self._log_metrics(self.test_metrics)
+
+    def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection, name: str) -> None:
+        x, target = batch
+        outputs = self(x)
+        # sum and count rather than a mean of means: ranks and last batches differ in size
+        self.log(name, self.loss(outputs, target), on_epoch=True, batch_size=len(x), sync_dist=True, prog_bar=True)
+        metrics.update(self.predictions(outputs), target)
+
+    def _log_metrics(self, metrics: MetricCollection) -> None:
+        values = metrics.compute()
+        for name, metric in metrics.items(keep_base=False):
+            if undefined := getattr(metric, "undefined_classes", 0):
+                log.warning("%s leaves out %d classes for which it is undefined", name, undefined)
+        # the values are the same on every rank already; sync_dist only tells Lightning so
+        self.log_dict(values, sync_dist=True)
+        metrics.reset()
+
+    # Optimisation ----------------------------------------------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        """Compile the network (never the task: compiled `self.log` calls crash in torch 2.13)."""
+        if self.compile_network:
+            self.network.compile()
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimizer over weights and activation parameters, and the scheduler."""
+        optimizer = self.optimizer(parameter_groups(self.network, self.activation_lr))
+        if self.scheduler is None:
+            return optimizer
+        scheduler = self.scheduler(optimizer)
+        config: dict[str, Any] = {"scheduler": scheduler, "interval": self.scheduler_interval}
+        if isinstance(scheduler, ReduceLROnPlateau):
+            config["monitor"] = scheduler.monitor
+        return {"optimizer": optimizer, "lr_scheduler": config}
+
+    def on_train_start(self) -> None:
+        """Check that the optimizer holds every trainable parameter exactly once."""
+        check_groups(self.network, self.trainer.optimizers)
+
+    def on_after_backward(self) -> None:
+        """Check in the first steps that every trainable parameter learns."""
+        if self._steps_seen >= WATCHED_STEPS:
+            return
+        self._steps_seen += 1
+        self._learned.update(name for name, value in self.network.named_parameters() if value.grad is not None)
+        if self._steps_seen == WATCHED_STEPS:
+            check_groups(self.network, self.trainer.optimizers)
+            check_gradients(self.network, self._learned, WATCHED_STEPS)
+
+    # Checkpoints -----------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the running loss, so that a run stopped within an epoch logs the same mean when resumed."""
+        checkpoint["train_loss"] = {"sum": float(self._loss_sum), "rows": self._loss_rows}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the running loss again."""
+        state = checkpoint.get("train_loss", {"sum": 0.0, "rows": 0})
+        self._loss_sum = torch.tensor(state["sum"], dtype=torch.float64)
+        self._loss_rows = state["rows"]
+
+    def keep_hyperparameters(self, arguments: dict[str, Any]) -> None:
+        """Save the constructor's arguments as plain data (see `hyperparameters`)."""
+        if _given_hyperparameters.get() is not None:  # the command line gave the parsed config
+            self.save_hyperparameters()
+            return
+        plain, left_out = plain_hyperparameters(arguments)
+        if left_out:
+            log.warning(
+                "checkpoints will hold weights but not %s, which is a live object; give a class or a functools.partial "
+                "of one so that a checkpoint alone can rebuild the task",
+                " and ".join(left_out),
+            )
+        with _given_hyperparameters_context(plain, "lightning.pytorch.cli.instantiate_module"):
+            self.save_hyperparameters()
+
+
+def build_network(
+    factory: NetworkFactory, in_features: int, out_features: int, feature_names: list[str] | None
+) -> nn.Module:
+    """Call the factory with the sizes, and with the feature names where the network declares them."""
+    if feature_names is not None and "feature_names" in _accepted_names(factory):
+        return factory(in_features, out_features, feature_names=feature_names)  # type: ignore[call-arg]
+    return factory(in_features, out_features)
+
+
+def _accepted_names(factory: Callable) -> set[str]:
+    # jsonargparse hands a partial whose first argument is the class; the signature is that of the class.
+    for candidate in (*getattr(factory, "args", ()), getattr(factory, "func", None), factory):
+        if isinstance(candidate, type):
+            return set(inspect.signature(candidate).parameters)
+    return set(inspect.signature(factory).parameters)
