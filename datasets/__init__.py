@@ -1,3 +1,24 @@
 """Named data sets: what they are, where they come from, how their files are read. Imports no torch."""
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import datasets` from the checkout)
+from .catalog import NAMED_SETS, NamedSet, find_set
+from .check import TableReport, check_table, find_column
+from .fetch import fetch_set, load_set
+from .locate import data_root, find_local, searched_files
+from .read import column_names, read_table
+
+__all__ = [
+    "NAMED_SETS",
+    "NamedSet",
+    "TableReport",
+    "check_table",
+    "column_names",
+    "data_root",
+    "fetch_set",
+    "find_column",
+    "find_local",
+    "find_set",
+    "load_set",
+    "read_table",
+    "searched_files",
+]
