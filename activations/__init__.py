@@ -1,7 +1,50 @@
 """Activations: modules that map a tensor to one of the same shape."""
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import activations` from the checkout)
+from .acon import AconC, MetaAcon
+from .ash import ASH, ash, percentile_to_z, z_to_percentile
 from .base import Activation, is_activation
+from .build import ActivationSpec, FormulaMapping, build_activation
+from .dice import Dice
 from .formula import Formula
+from .imports import allow_imports, allowed_import
+from .layer_act import LayerAct
+from .parameters import activation_parameters, named_activation_parameters
+from .periodic import GrowingCosine, Snake
+from .piecewise import PWLU
+from .rational import RationalActivation
+from .smu import SMU
+from .spec import read_spec
+from .swish import Swish
+from .telu import TeLU
+from .xielu import XIELU
 
-__all__ = ["Activation", "Formula", "is_activation"]
+__all__ = [
+    "ASH",
+    "PWLU",
+    "SMU",
+    "XIELU",
+    "AconC",
+    "Activation",
+    "ActivationSpec",
+    "Dice",
+    "Formula",
+    "FormulaMapping",
+    "GrowingCosine",
+    "LayerAct",
+    "MetaAcon",
+    "RationalActivation",
+    "Snake",
+    "Swish",
+    "TeLU",
+    "activation_parameters",
+    "allow_imports",
+    "allowed_import",
+    "ash",
+    "build_activation",
+    "is_activation",
+    "named_activation_parameters",
+    "percentile_to_z",
+    "read_spec",
+    "z_to_percentile",
+]

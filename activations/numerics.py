@@ -1,0 +1,51 @@
+"""Shared by the activations: half precision is computed in float32, curves are known by name."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import InputError
+
+__all__ = ["known_curve", "widen"]
+
+_CURVES: dict[str, Callable[[Tensor], Tensor]] = {
+    "elu": F.elu,
+    "gelu": F.gelu,
+    "identity": torch.clone,
+    "leaky_relu": F.leaky_relu,
+    "mish": F.mish,
+    "relu": F.relu,
+    "sigmoid": torch.sigmoid,
+    "silu": F.silu,
+    "softplus": F.softplus,
+    "tanh": torch.tanh,
+}
+
+
+def widen(x: Tensor) -> Tensor:
+    """Return `x` in float32 if it is float16 or bfloat16, else `x` itself.
+
+    Products and sums of half-precision numbers overflow or lose the gate's last bits; memory traffic, not
+    arithmetic, decides the speed of an activation, so computing wide costs next to nothing once compiled.
+    """
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def known_curve(name: str) -> Callable[[Tensor], Tensor]:
+    """Return the elementwise function from which a trainable curve starts.
+
+    Raises:
+        InputError: If the name is unknown.
+
+    Example:
+        >>> known_curve("relu")(torch.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    if name in _CURVES:
+        return _CURVES[name]
+    nearest = get_close_matches(str(name), _CURVES, n=1)
+    hint = f" (did you mean {nearest[0]}?)" if nearest else ""
+    raise InputError(f"init is {name!r}; it must be one of {', '.join(_CURVES)}{hint}")
