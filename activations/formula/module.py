@@ -38,10 +38,10 @@ class Formula(Activation):
     form.
 
     With `protect="smooth"` each function and its derivative are finite on [-1e4, 1e4]: a/b is
-    a*b/(b^2 + eps), log is log(x^2 + eps)/2, sqrt is (x^2 + eps)^(1/4), all with eps = 1e-6, exp's argument is clamped at 40,
-    powers with a fractional exponent see sqrt(x^2 + eps). Compositions that grow fast enough still overflow,
-    as x**16 does beyond |x| = 256 in float32; `gate()` tells. float16 and bfloat16 inputs are computed in
-    float32 and rounded.
+    a*b/(b^2 + eps), log is log(x^2 + eps)/2, sqrt is (x^2 + eps)^(1/4), all with eps = 1e-6, the argument of
+    exp is clamped at 40, powers with a fractional exponent see sqrt(x^2 + eps). Compositions that grow fast
+    enough still overflow, as x**16 does beyond |x| = 256 in float32; `gate()` tells. float16 and bfloat16
+    inputs are computed in float32 and rounded.
 
     Args:
         text: The formula, such as `x*cos(a*x)`.
@@ -173,12 +173,13 @@ class Formula(Activation):
             options[key] == getattr(self, key) for key in ("protect", "normalize")
         )
         if not same:
+            replaced = self.text
+            self._build(constants={}, **options)
             warnings.warn(
-                f"the checkpoint's formula {options['text']!r} (protect={options['protect']}, "
-                f"normalize={options['normalize']}) replaces {self.text!r}",
+                f"the checkpoint's formula {self.text!r} (protect={self.protect}, "
+                f"normalize={self.normalize}) replaces {replaced!r}",
                 stacklevel=2,
             )
-            self._build(constants={}, **options)
 
     def _load_from_state_dict(  # the signature is torch's
         self,

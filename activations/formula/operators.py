@@ -90,25 +90,26 @@ def _smooth_tan(a: Tensor) -> Tensor:
 
 def _gplearn_div(a: Operand, b: Operand) -> Operand:
     if isinstance(b, Tensor):
-        far = torch.abs(b) > _THRESHOLD
-        # The unselected branch is sanitised too: `where` lets its NaN gradients through.
-        return torch.where(far, a / torch.where(far, b, 1.0), 1.0)
+        near = ~(torch.abs(b) > _THRESHOLD)
+        # The operand is sanitised as well as the result: no NaN or infinite gradient from where 1 is chosen.
+        return torch.masked_fill(a / torch.masked_fill(b, near, 1.0), near, 1.0)
     return a / b if abs(b) > _THRESHOLD else torch.ones_like(a)  # type: ignore[arg-type]
 
 
 def _gplearn_inv(a: Tensor) -> Tensor:
-    far = torch.abs(a) > _THRESHOLD
-    return torch.where(far, 1.0 / torch.where(far, a, 1.0), 0.0)
+    near = ~(torch.abs(a) > _THRESHOLD)
+    return torch.masked_fill(1.0 / torch.masked_fill(a, near, 1.0), near, 0.0)
 
 
 def _gplearn_log(a: Tensor) -> Tensor:
-    far = torch.abs(a) > _THRESHOLD
-    return torch.where(far, torch.log(torch.abs(torch.where(far, a, 1.0))), 0.0)
+    near = ~(torch.abs(a) > _THRESHOLD)
+    # log(1) is the 0 that gplearn chooses here.
+    return torch.log(torch.abs(torch.masked_fill(a, near, 1.0)))
 
 
 def _gplearn_sqrt(a: Tensor) -> Tensor:
-    nonzero = a != 0
-    return torch.where(nonzero, torch.sqrt(torch.abs(torch.where(nonzero, a, 1.0))), 0.0)
+    zero = a == 0
+    return torch.masked_fill(torch.sqrt(torch.abs(torch.masked_fill(a, zero, 1.0))), zero, 0.0)
 
 
 def _integer_power(base: Tensor, exponent: int) -> Tensor:
