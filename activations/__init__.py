@@ -13,6 +13,7 @@ from .parameters import activation_parameters, named_activation_parameters
 from .periodic import GrowingCosine, Snake
 from .piecewise import PWLU
 from .rational import RationalActivation
+from .replace import Kept, Replaced, Report, replace_activations
 from .smu import SMU
 from .spec import read_spec
 from .swish import Swish
@@ -31,9 +32,12 @@ __all__ = [
     "Formula",
     "FormulaMapping",
     "GrowingCosine",
+    "Kept",
     "LayerAct",
     "MetaAcon",
     "RationalActivation",
+    "Replaced",
+    "Report",
     "Snake",
     "Swish",
     "TeLU",
@@ -46,5 +50,6 @@ __all__ = [
     "named_activation_parameters",
     "percentile_to_z",
     "read_spec",
+    "replace_activations",
     "z_to_percentile",
 ]

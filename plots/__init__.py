@@ -1,3 +1,7 @@
 """Figures from plain arrays and tables."""
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import plots` from the checkout)
+from .curves import draw_curve
+from .training import draw_training_curves
+
+__all__ = ["draw_curve", "draw_training_curves"]
