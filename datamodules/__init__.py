@@ -1,1 +1,17 @@
-"""Lightning data modules."""
+"""Lightning data modules: tables of your own, named sets, and the loader that serves them."""
+
+from .loading import InMemoryLoader
+from .named import BreastCancer, Covertype, Higgs, NamedData, Spambase
+from .table import TableDataModule
+from .tabular import TabularData
+
+__all__ = [
+    "BreastCancer",
+    "Covertype",
+    "Higgs",
+    "InMemoryLoader",
+    "NamedData",
+    "Spambase",
+    "TableDataModule",
+    "TabularData",
+]

@@ -79,7 +79,7 @@ _COVERTYPE = NamedSet(
     source="https://archive.ics.uci.edu/dataset/31/covertype",
     notes=(
         "class 2 is Lodgepole Pine (48.8 % of the complete set), not Spruce/Fir as some code says",
-        "the complete set is ordered by place: its first rows are no random sample (with limit_seed they are)",
+        "the complete set is ordered by place: its first rows are no random sample (use limit_seed)",
     ),
 )
 
@@ -152,14 +152,14 @@ def find_set(name: str) -> NamedSet:
     Example:
         >>> find_set("spambase").num_features
         57
-        >>> find_set("iris")
+        >>> find_set("wine")
         Traceback (most recent call last):
             ...
-        axonlight.errors.InputError: there is no data set 'iris'; known: breast_cancer, covertype, higgs, spambase
+        axonlight.errors.InputError: no data set 'wine'; known: breast_cancer, covertype, higgs, spambase
     """
     named_set = NAMED_SETS.get(name.lower().replace("-", "_"))
     if named_set is None:
         near = difflib.get_close_matches(name, NAMED_SETS, n=2)
         hint = f"did you mean {' or '.join(near)}? Known" if near else "known"
-        raise InputError(f"there is no data set '{name}'; {hint}: {', '.join(NAMED_SETS)}")
+        raise InputError(f"no data set '{name}'; {hint}: {', '.join(NAMED_SETS)}")
     return named_set

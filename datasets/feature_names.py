@@ -31,11 +31,11 @@ _SPAM_WORDS = (
     "make address all 3d our over remove internet order mail receive will people report addresses "
     "free business email you credit your font 000 money hp hpl george 650 lab labs telnet 857 data "
     "415 85 technology 1999 parts pm direct cs meeting original project re edu table conference"
-).split()  # noqa: SIM905 (forty-eight quoted words are harder to read)
+)
 _SPAM_CHARACTERS = ("semicolon", "parenthesis", "bracket", "exclamation", "dollar", "hash")
 
 SPAMBASE: tuple[str, ...] = (
-    *(f"word_freq_{word}" for word in _SPAM_WORDS),
+    *(f"word_freq_{word}" for word in _SPAM_WORDS.split()),
     *(f"char_freq_{character}" for character in _SPAM_CHARACTERS),
     *(f"capital_run_length_{statistic}" for statistic in ("average", "longest", "total")),
 )

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .catalog import NamedSet
@@ -138,20 +138,22 @@ def _impatient() -> Iterator[None]:
 def _fetch_embedded() -> "pd.DataFrame":
     from sklearn.datasets import load_breast_cancer
 
-    return load_breast_cancer(as_frame=True).frame
+    bunch: Any = load_breast_cancer(as_frame=True)
+    return bunch.frame
 
 
 def _fetch_covtype(scratch: str) -> "pd.DataFrame":
     from sklearn.datasets import fetch_covtype
 
-    return fetch_covtype(data_home=scratch, as_frame=True, shuffle=False).frame
+    bunch: Any = fetch_covtype(data_home=scratch, as_frame=True, shuffle=False)
+    return bunch.frame
 
 
 def _fetch_openml(data_id: int, scratch: str) -> "pd.DataFrame":
     import pandas as pd
     from sklearn.datasets import fetch_openml
 
-    bunch = fetch_openml(data_id=data_id, data_home=scratch, as_frame=True, parser="auto")
+    bunch: Any = fetch_openml(data_id=data_id, data_home=scratch, as_frame=True, parser="auto")
     return pd.concat([bunch.data, bunch.target], axis="columns").dropna()
 
 

@@ -39,8 +39,8 @@ def column_names(path: str | os.PathLike[str], header: Header = "auto") -> list[
     Args:
         path: A CSV, TSV (both may be gzipped) or Parquet file.
         header: Whether the first row of a text file holds names. "auto": it does if some column holds text
-            there and a number in the second row, or if none of its cells is a number. Without a header, columns are
-            called `column_0`, `column_1`, ...
+            there and a number in the second row, or if none of its cells is a number. Without one, columns
+            are called `column_0`, `column_1`, ...
 
     Raises:
         InputError: If the file is missing, damaged, empty or of another kind, or names a column twice.
@@ -140,7 +140,7 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
         raise InputError(f"{path} is no readable Parquet file ({_first_line(error)})") from error
     if len(frame.columns) != len(names):
         # An index that pandas stored as a column of its own.
-        frame = frame.reset_index()[_parquet_names(path)]
+        frame = frame.reset_index().loc[:, _parquet_names(path)]
     return frame.set_axis(names, axis="columns")
 
 
