@@ -77,7 +77,8 @@ class DefinedBinaryF1Score(BinaryF1Score):
 
     def compute(self) -> Tensor:
         """Return 2 TP / (2 TP + FP + FN), or NaN for 0 / 0."""
-        involved = self.tp + self.fp + self.fn
+        counts = [torch.as_tensor(count) for count in (self.tp, self.fp, self.fn)]
+        involved = counts[0] + counts[1] + counts[2]
         return torch.where(involved == 0, torch.nan, super().compute())
 
 

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
 
+from ...errors import InputError
 from .hyperparameters import plain_hyperparameters
 from .optimization import check_gradients, check_groups, parameter_groups
 
@@ -63,6 +64,8 @@ class Task(LightningModule):
         self.compile_network = compile_network
         self.feature_names = feature_names
         self.network = build_network(network, in_features, out_features, feature_names)
+        # A throwaway optimizer: a bad learning rate is an error here and now, not after the run has begun.
+        self._build_optimizer()
         self.val_metrics = self.metrics().clone(prefix="val/")
         self.test_metrics = self.metrics().clone(prefix="test/")
         self._learned: set[str] = set()
@@ -99,11 +102,20 @@ class Task(LightningModule):
         self._loss_rows += len(x)
         return loss
 
-    def on_train_epoch_end(self) -> None:
-        """Log the mean training loss over the epoch's rows."""
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Log the mean training loss over the epoch's rows, early enough for callbacks to see it."""
+        if not self.trainer.is_last_batch:
+            return
         total = torch.tensor([self._loss_sum, self._loss_rows], dtype=torch.float64, device=self._loss_sum.device)
         total = self.trainer.strategy.reduce(total, reduce_op="sum")
-        self.log("train/loss", (total[0] / total[1]).float(), prog_bar=True, sync_dist=True)
+        self.log(
+            "train/loss",
+            (total[0] / total[1]).float(),
+            sync_dist=True,
+            prog_bar=True,
+            on_step=False,
+            on_epoch=True,
+        )
         self._loss_sum, self._loss_rows = torch.zeros_like(self._loss_sum), 0
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -152,14 +164,21 @@ class Task(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer over weights and activation parameters, and the scheduler."""
-        optimizer = self.optimizer(parameter_groups(self.network, self.activation_lr))
-        if self.scheduler is None:
+        optimizer, scheduler = self._build_optimizer()
+        if scheduler is None:
             return optimizer
-        scheduler = self.scheduler(optimizer)
         config: dict[str, Any] = {"scheduler": scheduler, "interval": self.scheduler_interval}
         if isinstance(scheduler, ReduceLROnPlateau):
             config["monitor"] = scheduler.monitor
         return {"optimizer": optimizer, "lr_scheduler": config}
+
+    def _build_optimizer(self) -> tuple[Optimizer, LRScheduler | ReduceLROnPlateau | None]:
+        groups = parameter_groups(self.network, self.activation_lr)
+        try:
+            optimizer = self.optimizer(groups)
+            return optimizer, self.scheduler(optimizer) if self.scheduler is not None else None
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the optimizer or its scheduler cannot be built: {error}") from error
 
     def on_train_start(self) -> None:
         """Check that the optimizer holds every trainable parameter exactly once."""
