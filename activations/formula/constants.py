@@ -61,13 +61,9 @@ def _refuse_strangers(key: str, given: Collection[str], names: Sequence[str]) ->
 def _values(name: str, value: object, num_parameters: int) -> list[float]:
     values = [value] * num_parameters if isinstance(value, int | float) else value
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != num_parameters:
-        raise InputError(
-            f"constant {name} is {value!r:.60}; it must be a number or a list of {num_parameters} numbers"
-        )
+        raise InputError(f"constant {name} is {value!r:.60}; it must be a number or a list of {num_parameters} numbers")
     for number in values:
         plain = isinstance(number, int | float) and not isinstance(number, bool)
         if not plain or not math.isfinite(number) or abs(number) > MAX_MAGNITUDE:
-            raise InputError(
-                f"constant {name} is {number!r:.60}; it must be a number up to {MAX_MAGNITUDE:g} in size"
-            )
+            raise InputError(f"constant {name} is {number!r:.60}; it must be a number up to {MAX_MAGNITUDE:g} in size")
     return [float(number) for number in values]

@@ -87,9 +87,7 @@ def parse_formula(text: str, collapse: bool = False, protect: Protection = "smoo
         _refuse(source, "it does not contain x, the variable")
     if len(reader.variables) > 1 and not collapse:
         names = ", ".join(sorted(reader.variables))
-        _refuse(
-            source, f"it has several variables ({names}); one is allowed, or collapse=True to read all as x"
-        )
+        _refuse(source, f"it has several variables ({names}); one is allowed, or collapse=True to read all as x")
     size = count_nodes(tree)
     if size > MAX_NODES:
         _refuse(source, f"it has {size} nodes; at most {MAX_NODES} are allowed")
@@ -200,13 +198,9 @@ class _Reader:
         if name in ARITY:
             self._refuse_part(node, f"is a function; write {name}(x)")
         if name == "pi":
-            self._refuse_part(
-                node, f"is no built-in number; write {math.pi:.8g}, or name a constant otherwise"
-            )
+            self._refuse_part(node, f"is no built-in number; write {math.pi:.8g}, or name a constant otherwise")
         if not _CONSTANT.fullmatch(name):
-            self._refuse_part(
-                node, "is not allowed; names are x, X0 (a feature) or lower-case letters and digits"
-            )
+            self._refuse_part(node, "is not allowed; names are x, X0 (a feature) or lower-case letters and digits")
         return Constant(name)
 
     def _function(self, node: ast.Call) -> str:

@@ -6,9 +6,7 @@ from .tree import Constant, Node, Number, Operation
 
 __all__ = ["to_latex"]
 
-_GREEK = re.compile(
-    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|mu|nu|xi|rho|sigma|tau|phi|chi|psi|omega"
-)
+_GREEK = re.compile("alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|mu|nu|xi|rho|sigma|tau|phi|chi|psi|omega")
 _NAMED = {
     "cos": r"\cos",
     "erf": r"\operatorname{erf}",

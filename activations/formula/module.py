@@ -151,9 +151,7 @@ class Formula(Activation):
     def get_extra_state(self) -> dict[str, Any]:
         """Return the text and options that rebuild this formula, as plain data."""
         trained = [name for name, value in self.constants.items() if isinstance(value, nn.Parameter)]
-        return {name: getattr(self, name) for name in _OPTIONS if name != "trainable"} | {
-            "trainable": trained
-        }
+        return {name: getattr(self, name) for name in _OPTIONS if name != "trainable"} | {"trainable": trained}
 
     def set_extra_state(self, state: Any) -> None:
         """Become the formula that a state dictionary holds; a warning names both where they differ.
@@ -161,17 +159,13 @@ class Formula(Activation):
         Raises:
             InputError: If the state is not one of a formula, or its text is outside the grammar.
         """
-        if not isinstance(state, dict) or any(
-            not isinstance(state.get(key), kind) for key, kind in _OPTIONS.items()
-        ):
+        if not isinstance(state, dict) or any(not isinstance(state.get(key), kind) for key, kind in _OPTIONS.items()):
             raise InputError(
                 f"the checkpoint's state of a formula is {state!r:.60}; it must hold {', '.join(_OPTIONS)}"
             )
         options = {key: state[key] for key in _OPTIONS}
         wanted = parse_formula(options["text"], options["collapse"], options["protect"])
-        same = wanted == self.tree and all(
-            options[key] == getattr(self, key) for key in ("protect", "normalize")
-        )
+        same = wanted == self.tree and all(options[key] == getattr(self, key) for key in ("protect", "normalize"))
         if not same:
             replaced = self.text
             self._build(constants={}, **options)
@@ -233,9 +227,7 @@ class Formula(Activation):
         taken = {*dir(self), *_OPTIONS, "program"} - set(old)
         for name in start:
             if name in taken:
-                raise InputError(
-                    f"constant name {name!r} is an attribute of every module; choose another name"
-                )
+                raise InputError(f"constant name {name!r} is an attribute of every module; choose another name")
         self.text, self.protect, self.collapse, self.normalize = text.strip(), protect, collapse, normalize
         self.program = program
         self._place(start, trained, affine, old)
@@ -259,9 +251,7 @@ class Formula(Activation):
                 tensor = torch.tensor(values, device=device, dtype=dtype)
             # A kept parameter stays the one that an optimizer may already hold.
             if is_trained:
-                self.register_parameter(
-                    name, tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor)
-                )
+                self.register_parameter(name, tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor))
             else:
                 self.register_buffer(name, tensor)
         for name, values in affine.items():

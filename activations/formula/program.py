@@ -113,9 +113,7 @@ def fold(tree: Node, protect: Protection = "smooth") -> Node:
     first = torch.tensor(values[0], dtype=torch.float64)
     value = float(NUMBERS[protect][tree.name](first, *values[1:]))
     if not abs(value) <= MAX_MAGNITUDE:
-        raise InputError(
-            f"formula part '{tree!s:.60}' is {value:g}; numbers are finite, at most {MAX_MAGNITUDE:g}"
-        )
+        raise InputError(f"formula part '{tree!s:.60}' is {value:g}; numbers are finite, at most {MAX_MAGNITUDE:g}")
     return Number(value)
 
 

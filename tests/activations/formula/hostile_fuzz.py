@@ -133,9 +133,7 @@ def random_tree(generator: random.Random, depth: int) -> str:
     left, right = (random_tree(generator, depth - 1) for _ in range(2))
     if kind == 0:
         return f"({left}){generator.choice(['+', '-', '*', '/', '**', '//', '%'])}({right})"
-    name = generator.choice(
-        ["sin", "exp", "log", "tan", "inv", "sqrt", "square", "tanh", "eval", "max", "pow", "div"]
-    )
+    name = generator.choice(["sin", "exp", "log", "tan", "inv", "sqrt", "square", "tanh", "eval", "max", "pow", "div"])
     if kind == 3:
         return f"({left}){generator.choice('+-*/')}({right})"
     if kind == 4:
@@ -166,16 +164,10 @@ def judge(text: str, x: torch.Tensor) -> str:
         formula = Formula(text, protect="smooth", collapse=True)
     except InputError as error:
         message = str(error)
-        return (
-            "refused"
-            if message and "\n" not in message and len(message) < 500
-            else f"bad message: {message!r}"
-        )
+        return "refused" if message and "\n" not in message and len(message) < 500 else f"bad message: {message!r}"
     with torch.no_grad():
         y = formula(x)
-    return (
-        "valid" if isinstance(y, torch.Tensor) and y.shape == x.shape and y.dtype == x.dtype else "bad value"
-    )
+    return "valid" if isinstance(y, torch.Tensor) and y.shape == x.shape and y.dtype == x.dtype else "bad value"
 
 
 def main(count: int) -> None:

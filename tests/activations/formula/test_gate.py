@@ -34,9 +34,7 @@ def test_moments_of_kinks_are_good_to_a_thousandth():
     assert moments.slope.item() == pytest.approx(0.5, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    "text", ["2*x**2 + x", "x*cos(a*x)", "tanh(x) + 3", "exp(x)", "softplus(x)", "1e-3*x + 5"]
-)
+@pytest.mark.parametrize("text", ["2*x**2 + x", "x*cos(a*x)", "tanh(x) + 3", "exp(x)", "softplus(x)", "1e-3*x + 5"])
 def test_normalize_gives_mean_zero_and_unit_second_moment(text):
     formula = Formula(text, normalize=True)
 
@@ -63,9 +61,7 @@ def test_normalisation_is_a_fixed_part_of_the_state():
 
 
 def test_normalize_per_unit_uses_each_units_constants():
-    formula = Formula(
-        "a*x + b", constants={"a": [1.0, 4.0], "b": [0.0, 3.0]}, num_parameters=2, normalize=True
-    )
+    formula = Formula("a*x + b", constants={"a": [1.0, 4.0], "b": [0.0, 3.0]}, num_parameters=2, normalize=True)
     torch.testing.assert_close(formula.output_shift, torch.tensor([0.0, 3.0]))
     torch.testing.assert_close(formula.output_scale, torch.tensor([1.0, 0.25]))
     x = torch.randn(5, 2)
@@ -101,9 +97,7 @@ def test_growth_exponent(text):
     assert gate.reasons == ()
 
 
-@pytest.mark.parametrize(
-    "text", ["cos(x) - cos(cos(x))", "2*x**2 + x", "3*x + sin(x)", "x*cos(x)", "x*tanh(exp(x))"]
-)
+@pytest.mark.parametrize("text", ["cos(x) - cos(cos(x))", "2*x**2 + x", "3*x + sin(x)", "x*cos(x)", "x*tanh(exp(x))"])
 def test_published_formulas_pass(text):
     assert check_formula(text).passed
 

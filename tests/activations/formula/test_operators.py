@@ -62,6 +62,26 @@ def test_every_function_has_a_reference():
     assert used == set(ARITY) - {"add", "sub", "mul", "div", "pow"}
 
 
+KNOWN = {
+    "x*0.5*(1 + erf(x/sqrt(2)))": torch.nn.functional.gelu,
+    "x*sigmoid(x)": torch.nn.functional.silu,
+    "x*tanh(softplus(x))": torch.nn.functional.mish,
+    "max(x, 0.01*x)": torch.nn.functional.leaky_relu,
+    "max(0, min(6, x))": torch.nn.functional.relu6,
+    "x/(1 + abs(x))": torch.nn.functional.softsign,
+}
+
+
+@pytest.mark.parametrize("text", KNOWN)
+def test_known_activations_written_as_formulas(text):
+    x = torch.from_numpy(POINTS).requires_grad_()
+    ours, theirs = Formula(text)(x), KNOWN[text](x)
+    torch.testing.assert_close(ours, theirs, rtol=2e-6, atol=1e-9)
+    smooth = ~np.isin(POINTS, [0, 6])  # at a kink any slope between the two sides is one
+    ours, theirs = (torch.autograd.grad(y.sum(), x)[0][smooth] for y in (ours, theirs))
+    torch.testing.assert_close(ours, theirs, rtol=2e-6, atol=1e-8)
+
+
 TRUE = {
     "inv(x)": lambda x: 1 / x,
     "log(x)": np.log,
@@ -77,9 +97,7 @@ TRUE = {
 @pytest.mark.parametrize("text", TRUE)
 def test_smooth_functions_agree_with_the_true_ones_far_from_the_singularity(text):
     x = np.linspace(0.5, 1.2, 50)
-    np.testing.assert_allclose(
-        Formula(text)(torch.from_numpy(x)).numpy(), TRUE[text](x), rtol=2e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(Formula(text)(torch.from_numpy(x)).numpy(), TRUE[text](x), rtol=2e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("protect", ["smooth", "gplearn"])
