@@ -151,18 +151,14 @@ class RationalActivation(Activation):
         self.version = version
         numerator, denominator = fit_rational(init, *degrees, version)
         dtype = torch.get_default_dtype()
-        # One row per power: (M + 1, P) and (N, P).
-        self.numerator = nn.Parameter(
-            torch.tensor(numerator, dtype=dtype)[:, None].repeat(1, self.num_parameters)
-        )
-        self.denominator = nn.Parameter(
-            torch.tensor(denominator, dtype=dtype)[:, None].repeat(1, self.num_parameters)
-        )
+        # One row per curve: (P, M + 1) and (P, N).
+        self.numerator = nn.Parameter(torch.tensor(numerator, dtype=dtype).repeat(self.num_parameters, 1))
+        self.denominator = nn.Parameter(torch.tensor(denominator, dtype=dtype).repeat(self.num_parameters, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the activation to a tensor of any shape."""
         numerator, denominator = (
-            torch.stack([self.per_unit(row, x) for row in rows.unbind()])
+            torch.stack([self.per_unit(power, x) for power in rows.unbind(1)])
             for rows in (self.numerator, self.denominator)
         )
         return rational(x, numerator, denominator, self.version)
