@@ -99,9 +99,7 @@ class TableEncoder:
         absent = np.isnan(values).all(axis=0)
         if len(values) and absent.any():
             name = self.numeric[int(absent.argmax())]
-            raise InputError(
-                f"column '{name}' of {path} has no value in the training rows; leave it out of 'numeric'"
-            )
+            raise InputError(f"column '{name}' of {path} has no value in the training rows; leave it out of 'numeric'")
         return np.nanmedian(values, axis=0) if values.size else np.zeros(len(self.numeric))
 
     def transform(self, frame: "pd.DataFrame", path: str) -> np.ndarray:
@@ -140,9 +138,7 @@ class TableEncoder:
         self.fitted = fitted
 
 
-def numeric_values(
-    frame: "pd.DataFrame", names: list[str], path: str, missing: Missing = "error"
-) -> np.ndarray:
+def numeric_values(frame: "pd.DataFrame", names: list[str], path: str, missing: Missing = "error") -> np.ndarray:
     """Return columns as float64 (N, len(names)); missing cells are NaN.
 
     Args:
@@ -210,9 +206,7 @@ def column_levels(column: "pd.Series") -> tuple[str, ...]:
     """
     values = column.dropna().unique().tolist()
     numeric = all(isinstance(value, (int, float)) for value in values)
-    return tuple(
-        dict.fromkeys(_as_text(value) for value in sorted(values, key=None if numeric else _as_text))
-    )
+    return tuple(dict.fromkeys(_as_text(value) for value in sorted(values, key=None if numeric else _as_text)))
 
 
 def prediction_table(path: str, columns: list[str]) -> "pd.DataFrame":
@@ -237,8 +231,7 @@ def prediction_table(path: str, columns: list[str]) -> "pd.DataFrame":
     absent = [name for name in columns if name not in frame.columns]
     if absent:
         raise InputError(
-            f"predict_path {path} lacks {len(absent)} of the {len(columns)} feature columns, first "
-            f"'{absent[0]}'"
+            f"predict_path {path} lacks {len(absent)} of the {len(columns)} feature columns, first '{absent[0]}'"
         )
     return frame.loc[:, columns]
 

@@ -71,13 +71,9 @@ class InMemoryLoader:
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; it must be a positive integer")
         if any(len(tensor) != self.num_rows for tensor in self.tensors):
-            raise InputError(
-                f"tensors have {[len(tensor) for tensor in self.tensors]} rows; they must have the same"
-            )
+            raise InputError(f"tensors have {[len(tensor) for tensor in self.tensors]} rows; they must have the same")
         if self.num_rows < max(world_size, 1):
-            raise InputError(
-                f"{self.num_rows} rows cannot be shared by {world_size} devices; each needs at least one"
-            )
+            raise InputError(f"{self.num_rows} rows cannot be shared by {world_size} devices; each needs at least one")
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed

@@ -89,9 +89,7 @@ class Covertype(NamedData):
 
     set_name = "covertype"
 
-    def __init__(
-        self, root: str | None = None, classes: Literal["binary", "all"] = "binary", **options: Any
-    ) -> None:
+    def __init__(self, root: str | None = None, classes: Literal["binary", "all"] = "binary", **options: Any) -> None:
         if classes not in ("binary", "all"):
             raise InputError(f"classes is '{classes}'; it must be 'binary' or 'all'")
         super().__init__(root, **options)

@@ -64,9 +64,7 @@ class SplitOptions:
         if self.num_folds < 2:
             raise InputError(f"num_folds is {self.num_folds}; it must be at least 2")
         if self.fold is None:
-            raise InputError(
-                f"num_folds is {self.num_folds}, but fold (0 to {self.num_folds - 1}) is not given"
-            )
+            raise InputError(f"num_folds is {self.num_folds}, but fold (0 to {self.num_folds - 1}) is not given")
         if not 0 <= self.fold < self.num_folds:
             raise InputError(
                 f"fold is {self.fold}; with num_folds {self.num_folds} it must be 0 to {self.num_folds - 1}"
@@ -151,9 +149,7 @@ def _cut_off(
         bins = assign_groups(groups[rows], np.array([1 - share, share]), seed, own_strata)
         if not (bins == 1).any() or not (bins == 0).any():
             number = len(np.unique(groups[rows]))
-            raise InputError(
-                f"{key} leaves a part without a group: its {len(rows)} rows are only {number} groups"
-            )
+            raise InputError(f"{key} leaves a part without a group: its {len(rows)} rows are only {number} groups")
         return rows[bins == 0], rows[bins == 1]
     count = share if isinstance(share, int) else math.ceil(share * len(rows))
     if count >= len(rows):

@@ -316,9 +316,7 @@ class TableDataModule(LightningDataModule):
             self._features = torch.from_numpy(self.encoder.transform(self.table(), self.source))
             self._frame = None
         index = torch.from_numpy(rows)
-        return self._batches(
-            [self._features.index_select(0, index), target.index_select(0, index)], **options
-        )
+        return self._batches([self._features.index_select(0, index), target.index_select(0, index)], **options)
 
     def _batches(self, tensors: list[Tensor], **options: Any) -> InMemoryLoader:
         # A strategy that splits the model over devices has fewer data ranks than processes; it knows which.

@@ -80,16 +80,12 @@ class TabularData(TableDataModule):
         self._target_column = find_column(self.columns, target, "target", path)
         self._group_column = None if group is None else find_column(self.columns, group, "group", path)
         if self._group_column == self._target_column:
-            raise InputError(
-                f"group is '{self._group_column}', which is the target; it must be another column"
-            )
+            raise InputError(f"group is '{self._group_column}', which is the target; it must be another column")
         self._task: TaskName = task
         listed = positive if isinstance(positive, list) else [] if positive is None else [positive]
         self._positive = tuple(str(label) for label in listed)
         self._numeric = self._listed(numeric, "numeric")
-        self._categorical = (
-            categorical if categorical == "auto" else self._listed(categorical, "categorical") or []
-        )
+        self._categorical = categorical if categorical == "auto" else self._listed(categorical, "categorical") or []
         self._check_roles()
 
     def _listed(self, columns: Columns | None, key: str) -> list[str] | None:
@@ -98,13 +94,9 @@ class TabularData(TableDataModule):
         names = [find_column(self.columns, column, key, self.path) for column in columns]
         for name in names:
             if name == self._target_column:
-                raise InputError(
-                    f"{key} lists '{name}', which is the target; a feature must be another column"
-                )
+                raise InputError(f"{key} lists '{name}', which is the target; a feature must be another column")
             if name == self._group_column:
-                raise InputError(
-                    f"{key} lists '{name}', which is the group column; a feature must be another column"
-                )
+                raise InputError(f"{key} lists '{name}', which is the group column; a feature must be another column")
             if names.count(name) > 1:
                 raise InputError(f"{key} lists '{name}' more than once")
         return names
@@ -153,11 +145,12 @@ class TabularData(TableDataModule):
 
     def make_encoder(self) -> TableEncoder:
         """Return the encoder, not yet fitted; levels are read from the file."""
-        if isinstance(self._categorical, str):
+        categorical: list[str] = []
+        if isinstance(self._categorical, list):
+            categorical = [str(name) for name in self._categorical]
+        else:
             free = [name for name in self._candidates() if name not in (self._numeric or [])]
             categorical = [name for name in free if self._holds_text(name)]
-        else:
-            categorical = list(self._categorical)
         numeric = self._numeric
         if numeric is None:
             numeric = [name for name in self._candidates() if name not in categorical]

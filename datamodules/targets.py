@@ -51,9 +51,7 @@ class Target:
             return
         if len(self.labels) < 2:
             found = f"only '{self.labels[0]}'" if self.labels else "no value"
-            raise InputError(
-                f"target '{self.column}' holds {found}; a {self.task} task needs at least two classes"
-            )
+            raise InputError(f"target '{self.column}' holds {found}; a {self.task} task needs at least two classes")
         if self.positive:
             self._check_positive()
         elif self.task == "binary" and len(self.labels) > 2:

@@ -79,7 +79,7 @@ _COVERTYPE = NamedSet(
     source="https://archive.ics.uci.edu/dataset/31/covertype",
     notes=(
         "class 2 is Lodgepole Pine (48.8 % of the complete set), not Spruce/Fir as some code says",
-        "the complete set is ordered by place: its first rows are no random sample (use limit_seed)",
+        "the complete set is not in random order: its first rows are no fair sample (use limit_seed)",
     ),
 )
 

@@ -87,14 +87,10 @@ def check_table(path: str | os.PathLike[str], target: int | str = -1, header: He
         num_rows=len(frame),
         num_columns=frame.shape[1],
         target=name,
-        counts={str(value): int(count) for value, count in counts.items()}
-        if len(counts) <= _MANY_VALUES
-        else {},
+        counts={str(value): int(count) for value, count in counts.items()} if len(counts) <= _MANY_VALUES else {},
         duplicate_rows=int(frame.duplicated().sum()),
         missing_cells={str(column): int(count) for column, count in missing.items() if count},
-        text_columns=tuple(
-            str(column) for column in frame.columns if not pd.api.types.is_numeric_dtype(frame[column])
-        ),
+        text_columns=tuple(str(column) for column in frame.columns if not pd.api.types.is_numeric_dtype(frame[column])),
         sha256=_sha256(Path(path)),
     )
 

@@ -44,23 +44,18 @@ def load_set(
     folder = data_root(root)
     path = find_local(named_set, folder)
     if path is None:
-        raise InputError(
-            f"{_nothing_found(named_set, folder)}; `axonlight data get {named_set.name}` fetches it"
-        )
+        raise InputError(f"{_nothing_found(named_set, folder)}; `axonlight data get {named_set.name}` fetches it")
     header = "auto" if named_set.header is None else named_set.header
     if path == cached_file(named_set, folder):
         header = "auto"
     names = column_names(path, header)
     if len(names) != named_set.num_features + 1:
         raise InputError(
-            f"{path} has {len(names)} columns; {named_set.name} has {named_set.num_features} "
-            "features and one target"
+            f"{path} has {len(names)} columns; {named_set.name} has {named_set.num_features} features and one target"
         )
     # `column_0` is what a file without a header gets.
     if names[0] != "column_0" and names[-1] != named_set.target:
-        raise InputError(
-            f"the last column of {path} is '{names[-1]}'; for {named_set.name} it is '{named_set.target}'"
-        )
+        raise InputError(f"the last column of {path} is '{names[-1]}'; for {named_set.name} it is '{named_set.target}'")
     frame = read_table(path, header, limit_rows)
     return frame.set_axis([*named_set.feature_names, named_set.target], axis="columns")
 

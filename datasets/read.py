@@ -60,9 +60,7 @@ def column_names(path: str | os.PathLike[str], header: Header = "auto") -> list[
     return _layout(path, header).names
 
 
-def read_table(
-    path: str | os.PathLike[str], header: Header = "auto", limit_rows: int | None = None
-) -> "pd.DataFrame":
+def read_table(path: str | os.PathLike[str], header: Header = "auto", limit_rows: int | None = None) -> "pd.DataFrame":
     r"""Read a table; with `limit_rows`, only that many rows from its start.
 
     Args:
@@ -107,9 +105,7 @@ def _kind(path: Path) -> str:
     if name.removesuffix(".gz").endswith(_TEXT):
         return "text"
     kinds = ", ".join((*_TEXT, *_PARQUET))
-    raise InputError(
-        f"{path} is no table this reads by its name; known endings: {kinds} (text also with .gz)"
-    )
+    raise InputError(f"{path} is no table this reads by its name; known endings: {kinds} (text also with .gz)")
 
 
 def _checked_names(names: list[str], path: Path) -> list[str]:
@@ -174,7 +170,7 @@ def _layout(path: Path, header: Header) -> _Layout:
             rows = list(csv.reader([line, *_lines(stream, 1)], delimiter=delimiter))
     except (EOFError, OSError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise _damaged(path, error) from error
-    if not rows:
+    if not any(rows):
         raise InputError(f"{path} is empty")
     if len(rows) > 1 and len(rows[1]) > len(rows[0]):
         raise InputError(
