@@ -91,9 +91,7 @@ def align_mask(mask: Tensor, x: Tensor) -> Tensor:
         raise InputError(f"mask has type {mask.dtype}; it must be torch.bool (True = counts)")
     sizes = (*mask.shape, *(1,) * (x.dim() - mask.dim()))
     if len(sizes) != x.dim() or any(m not in (1, s) for m, s in zip(sizes, x.shape, strict=True)):
-        raise InputError(
-            f"mask has shape {tuple(mask.shape)}; it must fit the first dimensions of the input {tuple(x.shape)}"
-        )
+        raise InputError(f"mask has shape {tuple(mask.shape)}; it must fit the first dimensions of {tuple(x.shape)}")
     return mask.reshape(sizes)
 
 
