@@ -4,7 +4,7 @@ from .. import __version__ as _version  # noqa: F401  (refuses `import activatio
 from .acon import AconC, MetaAcon
 from .ash import ASH, ash, percentile_to_z, z_to_percentile
 from .base import Activation, is_activation
-from .build import ActivationSpec, FormulaMapping, build_activation
+from .build import ActivationSpec, FormulaMapping, LayerActivations, SpecList, build_activation
 from .dice import Dice
 from .formula import Formula
 from .imports import allow_imports, allowed_import
@@ -34,11 +34,13 @@ __all__ = [
     "GrowingCosine",
     "Kept",
     "LayerAct",
+    "LayerActivations",
     "MetaAcon",
     "RationalActivation",
     "Replaced",
     "Report",
     "Snake",
+    "SpecList",
     "Swish",
     "TeLU",
     "activation_parameters",

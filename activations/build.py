@@ -9,7 +9,7 @@ from ..errors import InputError
 from .arguments import parameters_of
 from .spec import ActivationRequest, read_spec
 
-__all__ = ["ActivationSpec", "FormulaMapping", "build_activation"]
+__all__ = ["ActivationSpec", "FormulaMapping", "LayerActivations", "SpecList", "build_activation"]
 
 
 class FormulaMapping(TypedDict):
@@ -27,8 +27,23 @@ class FormulaMapping(TypedDict):
     normalize: NotRequired[bool]
 
 
-# What a network declares for one layer's activation; the command line and YAML understand all three.
-ActivationSpec = Callable[[], nn.Module] | str | FormulaMapping
+# What a network declares for one layer's activation.
+ActivationSpec = str | FormulaMapping | Callable[[], nn.Module]
+
+
+class SpecList(list):
+    """One spec per layer, as it comes from a config: texts and mappings.
+
+    Example:
+        >>> SpecList(["relu", {"formula": "x*cos(x)"}])[0]
+        'relu'
+    """
+
+
+# What a network declares for the activations of all its layers. The order matters: jsonargparse writes a value by the
+# first member that takes it, and the factory would take anything and write nonsense, while a plain list would take
+# `--activation.z 0.5` for an item. `models.tasks.spec_types` tells it how to read and write a SpecList.
+LayerActivations = str | FormulaMapping | SpecList | Callable[[], nn.Module] | list[ActivationSpec]
 
 
 def build_activation(
@@ -71,9 +86,7 @@ def build_activation(
     return module
 
 
-def _sizes(
-    request: ActivationRequest, width: int | None, groups: int | Sequence[int | str] | None
-) -> dict[str, Any]:
+def _sizes(request: ActivationRequest, width: int | None, groups: int | Sequence[int | str] | None) -> dict[str, Any]:
     """Return what the place adds to the spec's own arguments."""
     parameters, given = parameters_of(request.factory), request.arguments
     if isinstance(groups, str):
@@ -105,7 +118,5 @@ def _construct(request: ActivationRequest, keywords: dict[str, Any]) -> nn.Modul
     if not isinstance(module, nn.Module):
         raise InputError(f"the factory {request.name} returned {module!r}; it must return a module")
     if getattr(module, "built_from_spec", False):
-        raise InputError(
-            f"the factory {request.name} returned the same module twice; layers must not share one"
-        )
+        raise InputError(f"the factory {request.name} returned the same module twice; layers must not share one")
     return module

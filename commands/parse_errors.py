@@ -11,6 +11,7 @@ _KEY = re.compile(r'Parser key "([^"]+)"')
 _UNKNOWN_OPTION = re.compile(r"Option '([^']+)' is not accepted")
 _GIVEN_VALUE = re.compile(r"Given value: (.+)$", re.MULTILINE)
 _NESTED_ARGUMENT = re.compile(r"NestedArg\(key='[^']*', val='?(.*?)'?\)$")
+_NOT_ALLOWED = re.compile(r"[Ii]mporting '([^']+)' is not allowed")
 _NOT_A_CLASS = re.compile(r"Expected a dot import path string: (\w+)$", re.MULTILINE)
 
 
@@ -40,6 +41,9 @@ def _complaint(message: str, class_names: Iterable[str]) -> str:
         return f"option '{unknown.group(1)}' is not accepted"
     if missing := _NOT_A_CLASS.search(message):
         return _unknown_class(missing.group(1), class_names)
+    if denied := _NOT_ALLOWED.search(message):
+        package = denied.group(1).split(".")[0]
+        return f"importing '{denied.group(1)}' is not allowed; if you trust it, add --allow_imports {package}"
     lines = [_KEY.sub("", line).strip(" -:") for line in message.splitlines()]
     telling = [line for line in lines if line and not _NOISE.match(line) and not line.startswith("Problem with")]
     sentence = " ".join((telling[-1] if telling else lines[0]).split())

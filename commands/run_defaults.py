@@ -3,11 +3,13 @@
 import logging
 import sys
 import warnings
+from collections.abc import Sized
 from typing import Any
 
 from lightning.pytorch import Callback, LightningDataModule, LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning_utilities.core.imports import RequirementCache
 
 from ..callbacks import FiniteLoss, PlainProgress, SaveOnTermination, StepSeed
@@ -30,9 +32,12 @@ _SILENCED_WARNINGS = [
     # Without validation rows there is nothing to validate; the data module decided that.
     # https://lightning.ai/docs/pytorch/stable/common/trainer.html#trainer-class-api
     ".*You defined a `validation_step` but have no `val_dataloader`.*",
-    # Spec text stands in a union with factories; it is tried as one, fails, and is then written as text.
-    # https://jsonargparse.readthedocs.io/en/stable/#callable-type
-    ".*Unable to serialize instance.*",
+    # A data module without validation rows says so by an empty list.
+    # https://lightning.ai/docs/pytorch/stable/data/datamodule.html#val-dataloader
+    ".*Total length of `list` across ranks is zero.*",
+    # Evaluating a checkpoint without the callbacks of its training, such as a plot of the curves, is no loss.
+    # https://lightning.ai/docs/pytorch/stable/extensions/callbacks.html#save-callback-state
+    ".*Be aware that when using `ckpt_path`, callbacks used to create the checkpoint.*",
     # torch 2.13 deprecates what lightning 2.6 still calls.
     # https://github.com/Lightning-AI/pytorch-lightning/issues/21325
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
@@ -106,7 +111,7 @@ def default_callbacks(
 
 
 def _checkpoints(model: LightningModule, data: LightningDataModule | None) -> ModelCheckpoint:
-    if data is not None and getattr(data, "val_fraction", None):
+    if _has_validation_rows(data):
         return ModelCheckpoint(
             filename="best",
             monitor=getattr(model, "monitor", "val/loss"),
@@ -115,3 +120,10 @@ def _checkpoints(model: LightningModule, data: LightningDataModule | None) -> Mo
             enable_version_counter=False,
         )
     return ModelCheckpoint(filename="last", enable_version_counter=False)
+
+
+def _has_validation_rows(data: LightningDataModule | None) -> bool:
+    if data is None or not is_overridden("val_dataloader", data):
+        return False
+    loader = data.val_dataloader()
+    return not (isinstance(loader, Sized) and len(loader) == 0)

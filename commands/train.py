@@ -70,6 +70,12 @@ class AxonlightCLI(LightningCLI):
         ]:
             parser.link_arguments(source, target, apply_on="instantiate")
 
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand in ("validate", "test"):
+            parser.set_defaults(verbose=False)  # the closing screen shows the metrics
+        return parser
+
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; unlike the parent, do not warn that the arguments came from a caller."""
         self.config = parser.parse_args(args)
@@ -78,17 +84,19 @@ class AxonlightCLI(LightningCLI):
         """Do nothing: the checkpoint's settings were put under the flags and files before parsing."""
 
     def instantiate_classes(self) -> None:
-        """Build data and model, and read the data, before a run folder exists: bad input leaves nothing behind."""
+        """Build everything; a checkpoint that does not fit is found before anything runs."""
         super().instantiate_classes()
-        checkpoint = self._get(self.config, "ckpt_path")
-        if checkpoint:
+        if checkpoint := self._get(self.config, "ckpt_path"):
             check_fit(Path(checkpoint), self.model)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Read the data, then build the trainer with this package's loggers and callbacks beside the config's.
+
+        The data are read before a run folder exists, so that bad input leaves nothing behind.
+        """
         if self.datamodule is not None:
             self.datamodule.prepare_data()
             self.datamodule.setup(str(self.subcommand))
-
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Build the trainer with this package's loggers and callbacks beside those of the config."""
         config = {**self._get(self.config_init, "trainer", default={}), **kwargs}
         given = config.get("callbacks") or []
         given = list(given) if isinstance(given, (list, tuple)) else [given]

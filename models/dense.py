@@ -3,12 +3,12 @@
 Shapes: B batch, F features, O outputs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor, nn
 
-from ..activations import build_activation
+from ..activations import ActivationSpec, LayerActivations, build_activation
 from ..errors import InputError
 
 __all__ = ["DenseNetwork"]
@@ -47,7 +47,7 @@ class DenseNetwork(nn.Module):
         in_features: int,
         out_features: int,
         hidden: list[int] = [64, 32],  # noqa: B006  (a literal default that --print_config can show; never mutated)
-        activation: Callable[[], nn.Module] | str | list[Callable[[], nn.Module] | str] = "relu",
+        activation: LayerActivations = "relu",
         norm: Literal["batch", "layer", "none"] = "batch",
         dropout: float = 0.0,
         activation_parameters: Literal["layer", "unit"] = "layer",
@@ -82,12 +82,12 @@ def _check_sizes(in_features: int, out_features: int, hidden: Sequence[int], dro
         raise InputError(f"dropout is {dropout}; it must lie in [0, 1)")
 
 
-def _one_per_layer(activation: object, count: int) -> list:
+def _one_per_layer(activation: LayerActivations, count: int) -> list[ActivationSpec]:
     if not isinstance(activation, list):
         return [activation] * count
     if len(activation) != count:
         raise InputError(f"activation lists {len(activation)} specs for {count} hidden layers; give one per layer")
-    return activation
+    return list(activation)
 
 
 def _norm(kind: str, width: int) -> list[nn.Module]:

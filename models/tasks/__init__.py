@@ -2,6 +2,10 @@
 
 from .classification import ClassificationTask
 from .regression import RegressionTask
+from .spec_types import register_spec_types
 from .task import Task
 
 __all__ = ["ClassificationTask", "RegressionTask", "Task"]
+
+# Before any config or checkpoint is parsed, by the command line or by `load_from_checkpoint`.
+register_spec_types()
