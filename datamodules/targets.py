@@ -47,6 +47,8 @@ class Target:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.positive and self.task != "binary":
+            raise InputError(f"positive is given, but task is '{self.task}'; it belongs to 'binary'")
         if self.task == "regression":
             return
         if len(self.labels) < 2:
@@ -62,8 +64,6 @@ class Target:
             )
 
     def _check_positive(self) -> None:
-        if self.task != "binary":
-            raise InputError(f"positive is given, but task is '{self.task}'; it belongs to 'binary'")
         for label in self.positive:
             if label not in self.labels:
                 raise InputError(
