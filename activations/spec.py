@@ -77,12 +77,8 @@ def read_spec(spec: Any) -> ActivationRequest:
     if callable(spec) and not isinstance(spec, type):
         return ActivationRequest(spec, {}, f"{_path(spec)}()")
     if isinstance(spec, Sequence):
-        raise InputError(
-            "the activation is a list of specs; a list holds one spec per layer, this place takes one"
-        )
-    raise InputError(
-        f"the activation is {spec!r}; it must be a name, a mapping, a class of modules or a factory"
-    )
+        raise InputError("the activation is a list of specs; a list holds one spec per layer, this place takes one")
+    raise InputError(f"the activation is {spec!r}; it must be a name, a mapping, a class of modules or a factory")
 
 
 def _request(
@@ -107,6 +103,8 @@ def _from_text(text: str) -> ActivationRequest:
     parts = SpecText(stripped)
     activation = _find(parts.name)
     label = f"activation {activation.__name__}"
+    if activation is _formula_class() and "text" in parts.keywords:
+        parts.arguments.append(parts.keywords.pop("text"))  # a formula, not a literal
     keywords = {name: read_literal(value, f"{label}: {name}") for name, value in parts.keywords.items()}
     if activation is _formula_class():
         return _request(activation, _formula_arguments(parts.arguments, keywords), stripped)
@@ -119,23 +117,17 @@ def _from_mapping(spec: Mapping[str, Any]) -> ActivationRequest:
         others = {name: value for name, value in spec.items() if name != "formula"}
         return _request(_formula_class(), _formula_arguments([spec["formula"]], others), spec)
     if not isinstance(spec.get("class_path"), str) or not set(spec) <= {"class_path", "init_args"}:
-        raise InputError(
-            f"the activation is the mapping {dict(spec)!r}; it must hold formula or class_path, init_args"
-        )
+        raise InputError(f"the activation is the mapping {dict(spec)!r}; it must hold formula or class_path, init_args")
     arguments = spec.get("init_args") or {}
     if not isinstance(arguments, Mapping):
-        raise InputError(
-            f"init_args of the activation {spec['class_path']} is {arguments!r}; it must be a mapping"
-        )
+        raise InputError(f"init_args of the activation {spec['class_path']} is {arguments!r}; it must be a mapping")
     return _request(_find(spec["class_path"]), arguments, spec)
 
 
 def _from_partial(spec: functools.partial) -> ActivationRequest:
     """Read `partial(Class, ...)` and what jsonargparse makes of a class_path: `partial(maker, Class)`."""
     chain = [spec.func, *spec.args]
-    place = next(
-        (i for i, item in enumerate(chain) if isinstance(item, type) and issubclass(item, nn.Module)), None
-    )
+    place = next((i for i, item in enumerate(chain) if isinstance(item, type) and issubclass(item, nn.Module)), None)
     if place is None:
         return ActivationRequest(spec, {}, f"{_path(spec.func)}()")
     activation, keywords = chain[place], dict(spec.keywords)
@@ -159,9 +151,7 @@ def _formula_arguments(unnamed: Sequence[Any], others: Mapping[str, Any]) -> dic
     """Sort what follows a formula's text into options of `Formula` and constants."""
     options = parameters_of(_formula_class())
     if len(unnamed) > 1:
-        raise InputError(
-            f"formula takes one formula, but {len(unnamed)} are given; constants need a name (a=1.0)"
-        )
+        raise InputError(f"formula takes one formula, but {len(unnamed)} are given; constants need a name (a=1.0)")
     arguments = {name: value for name, value in others.items() if name in options}
     if unnamed:
         arguments["text"] = _unquoted(unnamed[0])
