@@ -4,6 +4,7 @@ Shapes: N rows, F features, B rows of a batch.
 """
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -289,7 +290,12 @@ class TableDataModule(LightningDataModule):
     def val_dataloader(self) -> InMemoryLoader | list[Any]:
         """Return the validation batches; an empty list, which Lightning skips, if no rows validate."""
         rows = self.rows.validation
-        return self._loader(rows) if len(rows) else []
+        if len(rows):
+            return self._loader(rows)
+        # No validation was asked for, so there is nothing to make sure of:
+        # https://github.com/Lightning-AI/pytorch-lightning/blob/2.6.6/src/lightning/pytorch/utilities/data.py
+        warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
+        return []
 
     def test_dataloader(self) -> InMemoryLoader:
         """Return the test batches.
