@@ -13,19 +13,29 @@ and works through a batch in blocks of samples small enough for the processor's 
 reused. (torch.func works; the older `is_grads_batched` cannot batch operators that write into buffers.)
 """
 
+import inspect
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .statistics import mean_and_std
 
-__all__ = ["Ash", "composed_ash", "composed_gradient"]
+__all__ = ["Ash", "AshOptions", "composed_ash", "composed_gradient"]
 
 # Elements per block on CPU: 2 MiB of float32, with its two buffers within the cache of two or more cores.
 BLOCK = 1 << 19
+
+
+class AshOptions(NamedTuple):
+    """What is no tensor: the dimensions that mu and sigma cover, and how the gate is made."""
+
+    reduced: tuple[int, ...]
+    eps: float
+    mode: str = "smooth"
+    leak: float = 0.0  # smallest gate; 0 but in leaky mode
 
 
 def composed_ash(
@@ -44,9 +54,10 @@ def composed_ash(
 
 
 def composed_gradient(
-    g: Tensor, x: Tensor, z: Tensor, alpha: Tensor, reduced: tuple[int, ...], eps: float, leak: float
+    g: Tensor, x: Tensor, z: Tensor, alpha: Tensor, options: AshOptions
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients for x, z and alpha, differentiable any number of times."""
+    reduced, eps, _, leak = options
     wide, g = x.to(z.dtype), g.to(z.dtype)
     mean, std = mean_and_std(wide, reduced, eps)
     n = prod(x.shape[dim] for dim in reduced)
@@ -58,16 +69,11 @@ def composed_gradient(
     return dx.to(x.dtype), -(w * std).sum_to_size(z.shape), (w * u / alpha).sum_to_size(alpha.shape)
 
 
-def _slope(alpha: Tensor) -> float | Tensor:
-    """Return 2 alpha; as a number where that saves a pass and reading it does not wait for a device."""
-    return 2 * float(alpha) if alpha.numel() == 1 and alpha.device.type == "cpu" else 2 * alpha
-
-
-def _argument(x: Tensor, threshold: Tensor, slope: float | Tensor, out: Tensor) -> Tensor:
-    """Write slope * (x - threshold) into `out`."""
-    if isinstance(slope, float):
-        return torch.add(threshold * -slope, x, alpha=slope, out=out)
-    return torch.sub(x, threshold, out=out).mul_(slope)
+def _factors(z: Tensor, alpha: Tensor) -> tuple[float | Tensor, float | Tensor]:
+    """Return z and 2 alpha; as numbers where that saves passes and reading them does not wait for a device."""
+    if z.numel() == alpha.numel() == 1 and alpha.device.type == "cpu":
+        return float(z), 2 * float(alpha)
+    return z, 2 * alpha
 
 
 def _rows_per_block(x: Tensor, reduced: tuple[int, ...]) -> int:
@@ -82,82 +88,114 @@ def _blocks(rows: int, *tensors: Tensor) -> Sequence[tuple[Tensor, ...]]:
     return list(zip(*(tensor.split(rows) for tensor in tensors), strict=True))
 
 
-def _forward_kernel(
-    x: Tensor, z: Tensor, alpha: Tensor, reduced: tuple[int, ...], eps: float, mode: str, leak: float
-) -> tuple[Tensor, Tensor, Tensor]:
+def _forward_kernel(x: Tensor, z: Tensor, alpha: Tensor, options: AshOptions) -> tuple[Tensor, Tensor, Tensor]:
+    reduced, eps, mode, leak = options
     rows = _rows_per_block(x, reduced)
-    n, slope = prod(x.shape[dim] for dim in reduced), _slope(alpha)
+    n, (level, slope) = prod(x.shape[dim] for dim in reduced), _factors(z, alpha)
     out = torch.empty_like(x)
     shape = [1 if dim in reduced else size for dim, size in enumerate(x.shape)]
     mean, std = x.new_empty(shape, dtype=z.dtype), x.new_empty(shape, dtype=z.dtype)
     buffer = torch.empty_like(x[:rows], dtype=z.dtype)
     for x_block, y, mu, sigma in _blocks(rows, x, out, mean, std):
         wide = x_block.to(z.dtype)
-        work = buffer[: wide.shape[0]]
+        u = buffer[: wide.shape[0]]
         torch.sum(wide, reduced, keepdim=True, out=mu).div_(n)
-        torch.sub(wide, mu, out=work)
-        torch.linalg.vector_norm(work, dim=reduced, keepdim=True, out=sigma)
+        torch.sub(wide, mu, out=u)
+        torch.linalg.vector_norm(u, dim=reduced, keepdim=True, out=sigma)
         sigma.square_().div_(n).add_(eps).sqrt_()
         if mode == "hard":
             torch.mul(wide, wide >= mu + z * sigma, out=y)
             continue
-        # `work` holds x - mu, so the threshold that is left is z sigma.
-        gate = _argument(work, z * sigma, slope, out=work).sigmoid_()
+        if isinstance(slope, float):
+            gate = torch.add(sigma * (-level * slope), u, alpha=slope, out=u).sigmoid_()
+        else:
+            gate = u.sub_(level * sigma).mul_(slope).sigmoid_()
         torch.mul(wide, gate.mul_(1 - leak).add_(leak) if leak else gate, out=y)
     return out, mean, std
 
 
 def _gradient_kernel(
-    g: Tensor, x: Tensor, z: Tensor, alpha: Tensor, mean: Tensor, std: Tensor, reduced: tuple[int, ...],
-    leak: float, needs_alpha: bool,
-) -> tuple[Tensor, Tensor, Tensor | None]:  # fmt: skip
-    rows = _rows_per_block(x, reduced)
-    n, slope = prod(x.shape[dim] for dim in reduced), _slope(alpha)
-    # Where parameters differ between units, w is summed over the other dimensions first.
-    units = max((p.dim() for p in (z, alpha) if p.numel() > 1), default=0)
-    inner = tuple(dim for dim in reduced if not units or dim != x.dim() - units)
-    dx = torch.empty_like(x)
-    dz, dalpha = torch.zeros_like(z), torch.zeros_like(alpha) if needs_alpha else None
+    g: Tensor,
+    x: Tensor,
+    parameters: tuple[Tensor, Tensor],
+    statistics: tuple[Tensor, Tensor],
+    options: AshOptions,
+    needs_alpha: bool,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    (z, alpha), reduced, leak = parameters, options.reduced, options.leak
+    rows, slope = _rows_per_block(x, reduced), _factors(z, alpha)[1]
+    dx, dz = torch.empty_like(x), torch.zeros_like(z)
+    dalpha = torch.zeros_like(alpha) if needs_alpha else None
     v_buffer = torch.empty_like(x[:rows], dtype=z.dtype)
-    s_buffer, w_buffer = torch.empty_like(v_buffer), torch.empty_like(v_buffer)
-    for g_block, x_block, out, mu, sigma in _blocks(rows, g, x, dx, mean, std):
+    s_buffer, t_buffer = torch.empty_like(v_buffer), torch.empty_like(v_buffer)
+    for g_block, x_block, out, mu, sigma in _blocks(rows, g, x, dx, *statistics):
         g_wide, wide = g_block.to(z.dtype), x_block.to(z.dtype)
-        v, s, w = (buffer[: wide.shape[0]] for buffer in (v_buffer, s_buffer, w_buffer))
-        _argument(wide, torch.addcmul(mu, z, sigma), slope, out=v)
+        v, s, t = (buffer[: wide.shape[0]] for buffer in (v_buffer, s_buffer, t_buffer))
+        threshold = torch.addcmul(mu, z, sigma)
+        if isinstance(slope, float):
+            torch.add(threshold.mul_(-slope), wide, alpha=slope, out=v)
+        else:
+            torch.sub(wide, threshold, out=v).mul_(slope)
         torch.sigmoid(v, out=s)
-        torch.mul(g_wide, wide, out=w)
-        torch.ops.aten.sigmoid_backward.grad_input(w, s, grad_input=w)
-        if dalpha is not None:
-            dalpha += v.mul_(w).sum_to_size(alpha.shape)  # w lacks 2 alpha here, v = 2 alpha u has it
-        total = (w.sum(inner, keepdim=True) if inner else w) * slope
-        dz -= (total * sigma).sum_to_size(z.shape)
-        weighted = total * z
-        if inner != reduced:
-            total, weighted = (t.sum(reduced, keepdim=True) for t in (total, weighted))
-        factor = weighted.mul_(leak - 1).div_(sigma).div_(n)  # of x - mu
-        offset = torch.addcmul(total.mul_((leak - 1) / n), factor, mu, value=-1)
+        torch.mul(g_wide, wide, out=t)
+        torch.ops.aten.sigmoid_backward.grad_input(t, s, grad_input=t)
         if leak:
+            t.mul_(1 - leak)
             s.mul_(1 - leak).add_(leak)
-            w.mul_(1 - leak)
+        if dalpha is not None:  # t u = (w / 2 alpha) (v / 2 alpha)
+            if isinstance(slope, float):
+                dalpha.add_(torch.dot(v.flatten(), t.flatten()))
+            else:
+                dalpha.add_(v.mul_(t).sum_to_size(alpha.shape))
+        # dx = g s + w + factor * (x - mu) + constant, the latter folded into `offset`.
+        factor, offset = _statistics_part(t, mu, sigma, (z, alpha), dz, reduced)
         torch.addcmul(offset, g_wide, s, out=s)
-        torch.add(s, w, alpha=slope, out=s) if isinstance(slope, float) else s.add_(w.mul_(slope))
+        s.add_(t, alpha=slope) if isinstance(slope, float) else s.add_(t.mul_(slope))
         torch.addcmul(s, wide, factor, out=out)
-    scale = 1 - leak
-    return dx, dz.mul_(scale), None if dalpha is None else dalpha.mul_(scale).div_(alpha)
+    return dx, dz, None if dalpha is None else dalpha.div_(alpha)
+
+
+def _statistics_part(
+    t: Tensor,
+    mu: Tensor,
+    sigma: Tensor,
+    parameters: tuple[Tensor, Tensor],
+    dz: Tensor,
+    reduced: tuple[int, ...],
+) -> tuple[Tensor, Tensor]:
+    """Return the slope and offset in x of the gradient through mu and sigma; add to `dz` in place."""
+    z, slope = _factors(*parameters)
+    n = prod(t.shape[dim] for dim in reduced)
+    if isinstance(slope, float):
+        total = t.sum(reduced, keepdim=True)
+        dz.sub_(torch.dot(total.flatten(), sigma.flatten()), alpha=slope)
+        factor = (total / sigma).mul_(-z * slope / n)
+        return factor, torch.addcmul(total.mul_(-slope / n), factor, mu, value=-1)
+    # Where parameters differ between units, sum over the other dimensions first.
+    unit = t.dim() - max((p.dim() for p in parameters if p.numel() > 1), default=0)
+    inner = tuple(dim for dim in reduced if dim != unit)
+    w = (t.sum(inner, keepdim=True) if inner else t) * slope
+    dz.sub_((w * sigma).sum_to_size(dz.shape))
+    weighted = w * z
+    if inner != reduced:
+        w, weighted = w.sum(reduced, keepdim=True), weighted.sum(reduced, keepdim=True)
+    factor = weighted.div_(sigma).mul_(-1 / n)
+    return factor, torch.addcmul(w.mul_(-1 / n), factor, mu, value=-1)
 
 
 class Ash(torch.autograd.Function):
-    """y, mean and std of (x, z, alpha, reduced dimensions, eps, mode, leak); only y carries a gradient."""
+    """y, mean and std of (x, z, alpha, options); only y carries a gradient."""
 
     @staticmethod
-    def forward(
-        x: Tensor, z: Tensor, alpha: Tensor, reduced: tuple[int, ...], eps: float, mode: str, leak: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        return _forward_kernel(x, z, alpha, reduced, eps, mode, leak)
+    def forward(x: Tensor, z: Tensor, alpha: Tensor, options: AshOptions) -> tuple[Tensor, Tensor, Tensor]:
+        return _forward_kernel(x, z, alpha, options)
+
+    # torch binds the arguments by this signature at every call; kept here, it need not be read anew.
+    forward.__signature__ = inspect.signature(forward.__func__)  # pyright: ignore[reportFunctionMemberAccess]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-        x, z, alpha, ctx.reduced, ctx.eps, _, ctx.leak = inputs
+        x, z, alpha, ctx.options = inputs
         _, mean, std = output
         ctx.mark_non_differentiable(mean, std)
         ctx.set_materialize_grads(False)
@@ -167,18 +205,16 @@ class Ash(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         g = gradients[0]
         if g is None:
-            return (None,) * 7
+            return (None,) * 4
         x, z, alpha, mean, std = ctx.saved_tensors
         if torch.is_grad_enabled():  # someone will differentiate the gradient
-            result = composed_gradient(g, x, z, alpha, ctx.reduced, ctx.eps, ctx.leak)
-        else:
-            needs_alpha = ctx.needs_input_grad[2]
-            result = _gradient_kernel(g, x, z, alpha, mean, std, ctx.reduced, ctx.leak, needs_alpha)
-        return (*result, None, None, None, None)  # pyright: ignore[reportGeneralTypeIssues]
+            return (*composed_gradient(g, x, z, alpha, ctx.options), None)
+        needs_alpha = ctx.needs_input_grad[2]
+        return (*_gradient_kernel(g, x, (z, alpha), (mean, std), ctx.options, needs_alpha), None)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
-        x, z, alpha, reduced, eps, mode, leak = arguments
+        x, z, alpha, (reduced, eps, mode, leak) = arguments
 
         def apply(x: Tensor, z: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             mean, std = mean_and_std(x, reduced, eps)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ._ash_function import Ash, composed_ash
+from ._ash_function import Ash, AshOptions, composed_ash
 from .base import Activation
 from .quantile import sample_quantile
 from .statistics import Dims, align_mask, reduced_dimensions, sample_statistics, statistics_dtype
@@ -112,8 +112,8 @@ def ash(
         if mode not in _ALLOWED["mode"]:
             _one_of("mode", mode)
         leak = negative_slope if mode == "leaky" else 0.0
-        reduced = reduced_dimensions(x, dims, channel_dim)
-        return Ash.apply(x, z, alpha, reduced, eps, mode, leak)[0]  # pyright: ignore[reportIndexIssue]
+        options = AshOptions(reduced_dimensions(x, dims, channel_dim), eps, mode, leak)
+        return Ash.apply(x, z, alpha, options)[0]  # pyright: ignore[reportIndexIssue]
     _one_of("mode", mode)
     _one_of("threshold", threshold)
     if mask is not None:

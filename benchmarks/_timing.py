@@ -1,0 +1,58 @@
+"""Timings that share a machine fairly: what is compared runs in turns, and medians are reported."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+__all__ = ["interleaved_medians", "machine", "measured_bandwidth"]
+
+
+def _waiter(device: str) -> Callable[[], None]:
+    return torch.cuda.synchronize if device.startswith("cuda") else lambda: None
+
+
+def interleaved_medians(
+    functions: Mapping[str, Callable[[], object]],
+    rounds: int = 15,
+    device: str = "cpu",
+    sample_seconds: float = 2e-3,
+) -> dict[str, float]:
+    """Return the median seconds per call of each function.
+
+    Every round calls every function once (so often in a row that a sample lasts `sample_seconds`): what else
+    the machine does in the meantime hits all of them alike, and their ratios stay meaningful.
+    """
+    wait = _waiter(device)
+    repeats, samples = {}, {name: [] for name in functions}
+
+    def seconds(function: Callable[[], object], calls: int) -> float:
+        wait()
+        start = time.perf_counter()
+        for _ in range(calls):
+            function()
+        wait()
+        return (time.perf_counter() - start) / calls
+
+    for name, function in functions.items():
+        function()
+        repeats[name] = max(1, round(sample_seconds / max(seconds(function, 2), 1e-7)))
+    for _ in range(rounds):
+        for name, function in functions.items():
+            samples[name].append(seconds(function, repeats[name]))
+    return {name: statistics.median(values) for name, values in samples.items()}
+
+
+def measured_bandwidth(device: str = "cpu", megabytes: int = 256) -> float:
+    """Return bytes per second of a copy that does not fit any cache (one read and one write per byte)."""
+    source = torch.zeros(megabytes << 18, device=device)
+    target = torch.zeros_like(source)
+    seconds = interleaved_medians({"copy": lambda: target.copy_(source)}, rounds=5, device=device)["copy"]
+    return 2 * source.numel() * source.element_size() / seconds
+
+
+def machine(device: str = "cpu") -> str:
+    """Say in a line what was measured on."""
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else torch.backends.cpu.get_cpu_capability()
+    return f"torch {torch.__version__}, {device} ({name}), {torch.get_num_threads()} threads"
