@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable, Iterable
 
 import torch
+from axonlight.datamodules import InMemoryLoader
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
-
-from axonlight.datamodules import InMemoryLoader
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 
