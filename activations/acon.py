@@ -113,9 +113,7 @@ class MetaAcon(Activation):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the activation to (B, F), (B, T, D) or (B, C, ...)."""
         if x.dim() < 2:
-            raise InputError(
-                f"MetaAcon needs a batch dimension, but its input has the shape {tuple(x.shape)}"
-            )
+            raise InputError(f"MetaAcon needs a batch dimension, but its input has the shape {tuple(x.shape)}")
         p1, p2 = self.per_unit(self.p1, x), self.per_unit(self.p2, x)
         dim = unit_dimension(x, self.channel_dim)
         positions = [d for d in range(1, x.dim()) if d != dim]

@@ -31,9 +31,7 @@ def parameters_of(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {name: item for name, item in signature.parameters.items() if item.kind not in _VARIABLE}
 
 
-def name_arguments(
-    activation: type[nn.Module], unnamed: Sequence[Any], keywords: Mapping[str, Any]
-) -> dict[str, Any]:
+def name_arguments(activation: type[nn.Module], unnamed: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Give unnamed arguments the names of the constructor's leading parameters.
 
     Raises:
@@ -49,9 +47,7 @@ def name_arguments(
         if item.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     ]
     if len(unnamed) > len(names):
-        raise InputError(
-            f"activation {activation.__name__} takes {len(names)} unnamed arguments, not {len(unnamed)}"
-        )
+        raise InputError(f"activation {activation.__name__} takes {len(names)} unnamed arguments, not {len(unnamed)}")
     named = dict(zip(names, unnamed, strict=False))
     for name in named:
         if name in keywords:

@@ -26,9 +26,7 @@ def allow_imports(names: Iterable[str]) -> None:
     """
     for name in names:
         if not all(part.isidentifier() for part in name.split(".")):
-            raise InputError(
-                f"allow_imports names {name!r}; it must be the dotted name of a package or module"
-            )
+            raise InputError(f"allow_imports names {name!r}; it must be the dotted name of a package or module")
         _allowed.add(name)
 
 

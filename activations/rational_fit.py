@@ -54,6 +54,4 @@ def fit_rational(
     denominator = dict(zip(free, coefficients[top.shape[1] :].tolist(), strict=True))
     # Version B with degree 1 has no even power: start from a small one so that the coefficient is trained.
     rest = _SMALLEST if not free else 0.0
-    return tuple(coefficients[: top.shape[1]].tolist()), tuple(
-        denominator.get(power, rest) for power in powers
-    )
+    return tuple(coefficients[: top.shape[1]].tolist()), tuple(denominator.get(power, rest) for power in powers)

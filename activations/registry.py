@@ -73,8 +73,6 @@ def find_activation(name: str) -> type[nn.Module]:
     folded = _fold(name)
     if folded in table:
         return table[folded]
-    near = list(
-        dict.fromkeys(table[key].__name__ for key in get_close_matches(folded, table, n=3, cutoff=0.5))
-    )
+    near = list(dict.fromkeys(table[key].__name__ for key in get_close_matches(folded, table, n=3, cutoff=0.5)))
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(activation_names())}"
     raise InputError(f"unknown activation {name!r}; {hint}")

@@ -71,22 +71,14 @@ class Report:
 
     def __str__(self) -> str:
         rows = [
-            *(
-                ("replaced", item.path, _remark(f"{item.old} -> {item.new}", item.note))
-                for item in self.replaced
-            ),
+            *(("replaced", item.path, _remark(f"{item.old} -> {item.new}", item.note)) for item in self.replaced),
             *(("kept", item.path, f"{item.old}: {item.why}") for item in self.kept),
-            *(
-                ("functional", item.owner, f"{item.function} called in {item.owner_type}")
-                for item in self.functional
-            ),
+            *(("functional", item.owner, f"{item.function} called in {item.owner_type}") for item in self.functional),
             *(("unseen", path, f"not traceable: {reason}") for path, reason in self.untraceable),
         ]
         width = max((len(path or "(model)") for _, path, _ in rows), default=0)
         head = f"replaced {len(self.replaced)}, kept {len(self.kept)}, functional {len(self.functional)}"
-        return "\n".join(
-            [head, *(f"{kind:<10}  {path or '(model)':<{width}}  {text}" for kind, path, text in rows)]
-        )
+        return "\n".join([head, *(f"{kind:<10}  {path or '(model)':<{width}}  {text}" for kind, path, text in rows)])
 
 
 def replace_activations(model: nn.Module, spec: Any, match: str | Sequence[str] = "*") -> Report:
@@ -162,9 +154,7 @@ def _reason_to_keep(path: str, old: nn.Module, patterns: list[str], same_place: 
     return ""
 
 
-def _fresh(
-    model: nn.Module, path: str, old: nn.Module, spec: Any, trace: ModelTrace
-) -> tuple[nn.Module, str]:
+def _fresh(model: nn.Module, path: str, old: nn.Module, spec: Any, trace: ModelTrace) -> tuple[nn.Module, str]:
     sites = trace.call_sites.get(path, [])
     site = sites[0] if len(set(sites)) == 1 else CallSite(None, None)
     own = getattr(old, "num_parameters", None)

@@ -34,12 +34,8 @@ def read_library_entry(name: str) -> dict[str, Any]:
     path = Path(os.environ.get(_VARIABLE) or _FILE)
     if not path.is_file():
         if os.environ.get(_VARIABLE):
-            raise InputError(
-                f"library:{name} needs the file {path}, named by {_VARIABLE}, which does not exist"
-            )
-        raise InputError(
-            f"library:{name} needs a file {_FILE} in the working directory or one named by {_VARIABLE}"
-        )
+            raise InputError(f"library:{name} needs the file {path}, named by {_VARIABLE}, which does not exist")
+        raise InputError(f"library:{name} needs a file {_FILE} in the working directory or one named by {_VARIABLE}")
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -28,14 +28,10 @@ class SpecText:
 
     def __init__(self, text: str) -> None:
         if len(text) > _LONGEST:
-            raise InputError(
-                f"the activation's spec has {len(text)} characters; at most {_LONGEST} are allowed"
-            )
+            raise InputError(f"the activation's spec has {len(text)} characters; at most {_LONGEST} are allowed")
         match = _CALL.fullmatch(text)
         if match is None:
-            raise InputError(
-                f"cannot read the activation's spec {text!r}; write a name or name(parameter=value, ...)"
-            )
+            raise InputError(f"cannot read the activation's spec {text!r}; write a name or name(parameter=value, ...)")
         self.name: str = match["name"]
         self.arguments: list[str] = []
         self.keywords: dict[str, str] = {}
@@ -43,9 +39,7 @@ class SpecText:
             keyword = _KEYWORD.fullmatch(part)
             if keyword is None:
                 if self.keywords:
-                    raise InputError(
-                        f"spec {text!r}: the unnamed argument {part!r} must stand before the named ones"
-                    )
+                    raise InputError(f"spec {text!r}: the unnamed argument {part!r} must stand before the named ones")
                 self.arguments.append(part)
             elif keyword[1] in self.keywords:
                 raise InputError(f"spec {text!r} gives the parameter {keyword[1]} twice")
@@ -112,7 +106,5 @@ def read_literal(text: str, context: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        message = (
-            f"{context} has the value {text!r}; it must be a number, a word, a quoted text or a list of these"
-        )
+        message = f"{context} has the value {text!r}; it must be a number, a word, a quoted text or a list of these"
         raise InputError(message) from error

@@ -186,21 +186,32 @@ def _owner(node: fx.Node, path: str) -> str:
 
 
 def _call_site(node: fx.Node, part: nn.Module) -> CallSite:
-    """Walk back from a call to the layer that decides the width, through what keeps the shape."""
-    before = node.args[0] if node.args else None
-    while isinstance(before, fx.Node):
+    """Walk back from a call to a layer that decides the width, through what keeps the shape."""
+    seen: set[fx.Node] = set()
+    waiting = list(node.args[:1])
+    while waiting:
+        before = waiting.pop(0)
+        if not isinstance(before, fx.Node) or before in seen:
+            continue
+        seen.add(before)
         if before.op == "call_module":
             module = part.get_submodule(str(before.target))
-            for attribute, units_second in _WIDTHS:
-                width = getattr(module, attribute, None)
-                if isinstance(width, int) and not is_activation(module):
-                    return CallSite(width, 1 if units_second else None)
-            if not isinstance(module, _PASS_THROUGH) and not is_activation(module):
-                break
-        elif not (before.op == "call_function" and before.target in _SUMS):
-            break
-        before = before.args[0] if before.args else None
+            site = _width_of(module)
+            if site is not None:
+                return site
+            if isinstance(module, _PASS_THROUGH) or is_activation(module):
+                waiting += before.args[:1]
+        elif before.op == "call_function" and before.target in _SUMS:
+            waiting += before.args[:2]  # either side of a residual connection has the width
     return CallSite(None, None)
+
+
+def _width_of(module: nn.Module) -> CallSite | None:
+    for attribute, units_second in _WIDTHS:
+        width = getattr(module, attribute, None)
+        if isinstance(width, int) and not is_activation(module):
+            return CallSite(width, 1 if units_second else None)
+    return None
 
 
 def _join(path: str, name: str) -> str:

@@ -8,8 +8,11 @@ import torch
 import torch_geometric.nn
 import yaml
 from axonlight.activations import ASH, Formula, LayerActivations, Swish, build_activation
+from axonlight.models.tasks.spec_types import register_spec_types
 from jsonargparse import ArgumentParser
 from torch import nn
+
+register_spec_types()  # as importing the tasks does
 
 
 class Network(nn.Module):
