@@ -1,7 +1,9 @@
 """What sets each activation apart: limits, starts, statistics, memory."""
 
 import math
+from pathlib import Path
 
+import axonlight.activations as library
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from axonlight.activations import (
     SMU,
     XIELU,
     AconC,
+    Activation,
     Dice,
     GrowingCosine,
     LayerAct,
@@ -290,3 +293,10 @@ def test_random_starts_follow_the_seed():
     assert torch.equal(AconC(5).p1, first)
     many = AconC(20_000)
     np.testing.assert_allclose([many.p1.mean().item(), many.p2.std().item()], [0, 1], atol=0.03)
+
+
+def test_the_page_lists_every_activation():
+    page = (Path(__file__).parents[2] / "docs" / "activations" / "index.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `") and "arxiv" in line}
+    public = {name for name in library.__all__ if isinstance(getattr(library, name), type)}
+    assert rows == {name for name in public if issubclass(getattr(library, name), Activation)} - {"Activation"}
