@@ -14,6 +14,7 @@ reused. (torch.func works; the older `is_grads_batched` cannot batch operators t
 """
 
 import inspect
+import threading
 from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
@@ -25,8 +26,9 @@ from .statistics import mean_and_std
 
 __all__ = ["Ash", "AshOptions", "composed_ash", "composed_gradient"]
 
-# Elements per block on CPU: 2 MiB of float32, with its two buffers within the cache of two or more cores.
-BLOCK = 1 << 19
+# Elements per block on CPU: 1 MiB of float32, so that a block and its two buffers stay in the cache.
+BLOCK = 1 << 18
+_kept = threading.local()
 
 
 class AshOptions(NamedTuple):
@@ -88,6 +90,22 @@ def _blocks(rows: int, *tensors: Tensor) -> Sequence[tuple[Tensor, ...]]:
     return list(zip(*(tensor.split(rows) for tensor in tensors), strict=True))
 
 
+def _workspace(like: Tensor, dtype: torch.dtype) -> Sequence[Tensor]:
+    """Return three buffers of the shape of `like`.
+
+    Blocks on CPU find them kept, 3 MiB of float32 per thread: memory fresh from the system costs more time, by
+    its page faults, than the arithmetic that is done in it.
+    """
+    if like.device.type != "cpu" or like.numel() > BLOCK or not like.is_contiguous():
+        return [torch.empty_like(like, dtype=dtype) for _ in range(3)]
+    memory = getattr(_kept, str(dtype), None)
+    if memory is None:
+        with torch.inference_mode(mode=False):  # else nothing outside could write into it
+            memory = torch.empty(3, BLOCK, dtype=dtype)
+        setattr(_kept, str(dtype), memory)
+    return [row[: like.numel()].view(like.shape) for row in memory]
+
+
 def _forward_kernel(x: Tensor, z: Tensor, alpha: Tensor, options: AshOptions) -> tuple[Tensor, Tensor, Tensor]:
     reduced, eps, mode, leak = options
     rows = _rows_per_block(x, reduced)
@@ -95,12 +113,12 @@ def _forward_kernel(x: Tensor, z: Tensor, alpha: Tensor, options: AshOptions) ->
     out = torch.empty_like(x)
     shape = [1 if dim in reduced else size for dim, size in enumerate(x.shape)]
     mean, std = x.new_empty(shape, dtype=z.dtype), x.new_empty(shape, dtype=z.dtype)
-    buffer = torch.empty_like(x[:rows], dtype=z.dtype)
+    # The output itself holds what comes before it, unless its type is narrower.
+    workspace = out if x.dtype == z.dtype else _workspace(x[:rows], z.dtype)[0]
     for x_block, y, mu, sigma in _blocks(rows, x, out, mean, std):
         wide = x_block.to(z.dtype)
-        u = buffer[: wide.shape[0]]
         torch.sum(wide, reduced, keepdim=True, out=mu).div_(n)
-        torch.sub(wide, mu, out=u)
+        u = torch.sub(wide, mu, out=y if workspace is out else workspace[: y.shape[0]])
         torch.linalg.vector_norm(u, dim=reduced, keepdim=True, out=sigma)
         sigma.square_().div_(n).add_(eps).sqrt_()
         if mode == "hard":
@@ -126,11 +144,12 @@ def _gradient_kernel(
     rows, slope = _rows_per_block(x, reduced), _factors(z, alpha)[1]
     dx, dz = torch.empty_like(x), torch.zeros_like(z)
     dalpha = torch.zeros_like(alpha) if needs_alpha else None
-    v_buffer = torch.empty_like(x[:rows], dtype=z.dtype)
-    s_buffer, t_buffer = torch.empty_like(v_buffer), torch.empty_like(v_buffer)
+    v_buffer, t_buffer, s_buffer = _workspace(x[:rows], z.dtype)
+    s_buffer = dx if x.dtype == z.dtype else s_buffer
     for g_block, x_block, out, mu, sigma in _blocks(rows, g, x, dx, *statistics):
         g_wide, wide = g_block.to(z.dtype), x_block.to(z.dtype)
-        v, s, t = (buffer[: wide.shape[0]] for buffer in (v_buffer, s_buffer, t_buffer))
+        v, t = v_buffer[: out.shape[0]], t_buffer[: out.shape[0]]
+        s = out if s_buffer is dx else s_buffer[: out.shape[0]]
         threshold = torch.addcmul(mu, z, sigma)
         if isinstance(slope, float):
             torch.add(threshold.mul_(-slope), wide, alpha=slope, out=v)

@@ -108,7 +108,8 @@ def ash(
     z = z.to(dtype) if isinstance(z, Tensor) else torch.tensor([z], dtype=dtype, device=x.device)
     alpha = alpha.to(dtype) if isinstance(alpha, Tensor) else torch.tensor([alpha], dtype=dtype, device=x.device)
     plain = mask is None and batch is None and threshold == "normal"
-    if plain and not torch.compiler.is_compiling():
+    # Subclasses of Tensor (fake, distributed) and compilers get the operators, which they know how to treat.
+    if plain and type(x) is Tensor and not torch.compiler.is_compiling():
         if mode not in _ALLOWED["mode"]:
             _one_of("mode", mode)
         leak = negative_slope if mode == "leaky" else 0.0
