@@ -2,6 +2,7 @@
 
 import functools
 
+import axonlight.activations as library
 import pytest
 import torch
 from axonlight.activations import (
@@ -334,3 +335,17 @@ def test_literals(text, value):
 def test_request_keeps_explicit_arguments_only():
     assert read_spec("swish").arguments == {}
     assert read_spec(functools.partial(Swish, beta=1.0)).arguments == {"beta": 1.0}
+
+
+def test_a_class_of_ones_own_has_a_short_name_but_hides_none():
+    class OwnGate(library.Activation):
+        def forward(self, x):
+            return 2 * x
+
+    class ReLU(library.Activation):
+        def forward(self, x):
+            return x
+
+    assert type(build_activation("own_gate")) is OwnGate
+    assert type(build_activation("relu")) is nn.ReLU
+    assert ReLU is not nn.ReLU
