@@ -1,39 +1,57 @@
 """Timings that share a machine fairly: what is compared runs in turns, and medians are reported."""
 
+import ctypes
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 
 import torch
 
-__all__ = ["interleaved_medians", "machine", "measured_bandwidth"]
+__all__ = ["interleaved_medians", "machine", "measured_bandwidth", "set_memory_reuse"]
 
 
 def _waiter(device: str) -> Callable[[], None]:
     return torch.cuda.synchronize if device.startswith("cuda") else lambda: None
 
 
+def set_memory_reuse(kept: bool) -> None:
+    """Fix what glibc does with freed tensors of 4 MiB and more; left alone, it depends on what ran before.
+
+    kept: they are handed out again, as in a loop over one operator. Not kept: they go back to the system and the
+    next tensor pays for fresh pages, as in a network whose activations are more than the allocator holds back.
+    """
+    if not sys.platform.startswith("linux"):
+        raise SystemExit("--memory needs Linux with glibc; leave it out here")
+    trim_threshold, mmap_threshold = -1, -3  # names in malloc.h
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(mmap_threshold, 32 << 20 if kept else 4 << 20)
+    mallopt(trim_threshold, 2**31 - 1 if kept else 8 << 20)
+
+
 def interleaved_medians(
     functions: Mapping[str, Callable[[], object]],
     rounds: int = 15,
     device: str = "cpu",
-    sample_seconds: float = 2e-3,
+    sample_seconds: float = 2e-2,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Return the median seconds per call of each function.
 
     Every round calls every function once (so often in a row that a sample lasts `sample_seconds`): what else
-    the machine does in the meantime hits all of them alike, and their ratios stay meaningful.
+    the machine does in the meantime hits all of them alike, and their ratios stay meaningful. With one thread,
+    `clock=time.thread_time` counts the processor's time for this thread alone, whoever else is running.
     """
     wait = _waiter(device)
     repeats, samples = {}, {name: [] for name in functions}
 
     def seconds(function: Callable[[], object], calls: int) -> float:
         wait()
-        start = time.perf_counter()
+        start = clock()
         for _ in range(calls):
             function()
         wait()
-        return (time.perf_counter() - start) / calls
+        return (clock() - start) / calls
 
     for name, function in functions.items():
         function()

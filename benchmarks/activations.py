@@ -1,22 +1,24 @@
 """Forward and backward of every activation beside torch's ReLU, SiLU and GELU, in the same run.
 
-    python benchmarks/activations.py [--only ash swish] [--compile] [--quick] [--depth 4] [--device cuda]
+    python benchmarks/activations.py [--only ash swish] [--compile] [--quick] [--memory fresh] [--device cuda]
 
 The floor of an activation's step is its memory traffic: forward reads x and writes y, backward reads x and the
 incoming gradient and writes its own, that is five values per element (20 bytes in float32, 10 in bfloat16). The
 column "x floor" is the time over that of the same bytes at the bandwidth of a plain copy measured in this run;
 below 1 the tensors stayed in a cache.
 
-With --depth k the activation is applied k times in a row and the time divided by k: as in a network, more
-tensors are then alive than the allocator keeps, and fresh memory costs every activation the same.
+On CPU, memory decides as much as arithmetic: --memory fresh returns large tensors to the system after use (as
+a network does whose activations exceed what the allocator holds back), --memory kept hands them out again.
+With --depth k the activation is applied k times in a row and the time divided by k.
 """
 
 import argparse
 import inspect
+import time
 from collections.abc import Callable
 
 import torch
-from _timing import interleaved_medians, machine, measured_bandwidth
+from _timing import interleaved_medians, machine, measured_bandwidth, set_memory_reuse
 from axonlight import activations
 from axonlight.activations._ash_function import composed_ash
 from axonlight.activations.statistics import sample_statistics
@@ -94,7 +96,8 @@ def compare(
         functions[name] = run
     if compiled:
         functions["SiLU eager"] = step(nn.SiLU(), x, g, options.depth)
-    medians = interleaved_medians(functions, options.rounds, options.device)
+    clock = time.thread_time if options.clock == "cpu" else time.perf_counter
+    medians = interleaved_medians(functions, options.rounds, options.device, clock=clock)
     reference = medians["SiLU eager" if compiled else "SiLU"]
     moved = VALUES_MOVED * x.element_size()
     floor = moved * x.numel() / bandwidth
@@ -115,16 +118,24 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="activations whose name contains one of these")
     parser.add_argument("--quick", action="store_true", help="small shapes and few rounds")
     parser.add_argument("--compile", action="store_true", help="also compiled (some seconds per activation)")
+    parser.add_argument("--memory", choices=("system", "fresh", "kept"), default="system", help="see above")
     parser.add_argument("--depth", type=int, default=1, help="applications in a row")
     parser.add_argument("--rounds", type=int, help="samples per activation (default 15; 5 with --quick)")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: time of one thread, for a busy machine"
+    )
     parser.add_argument("--threads", type=int, help="processor threads")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     options = parser.parse_args()
     options.rounds = options.rounds or (5 if options.quick else 15)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    if options.threads or options.clock == "cpu":
+        torch.set_num_threads(options.threads if options.clock == "wall" else 1)
+    if options.memory != "system":
+        set_memory_reuse(options.memory == "kept")
     bandwidth = measured_bandwidth(options.device)
-    print(f"{machine(options.device)}, copy {bandwidth / 1e9:.1f} GB/s")
+    print(f"{machine(options.device)}, memory {options.memory}, copy {bandwidth / 1e9:.1f} GB/s")
+    # Every module here shares a few forward methods, each compiled once per module, shape and type.
+    torch._dynamo.config.recompile_limit = 256
     for compiled in (False, True) if options.compile else (False,):
         for shape in QUICK_SHAPES if options.quick else SHAPES:
             for dtype in (torch.float32, torch.bfloat16):
