@@ -33,6 +33,10 @@ class StepSeed(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
         """Seed all generators for this batch."""
         seed = derive_seed(self._seed, "step", trainer.current_epoch, batch_idx, trainer.global_rank)
-        torch.manual_seed(seed)
+        # The generators themselves: torch.manual_seed also queues the seed, with a formatted traceback, for every
+        # accelerator that is not initialised, which costs more than a small network's step.
+        torch.default_generator.manual_seed(seed)
+        if pl_module.device.type != "cpu":
+            torch.get_device_module(pl_module.device).manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002  (user code may draw from the global generator)
