@@ -19,4 +19,11 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """The run was set up correctly and then failed, for instance by a non-finite loss. Exit code 3."""
+    """The run was set up correctly and then failed, for instance by a non-finite loss. Exit code 3.
+
+    Example:
+        >>> raise RunError("the loss is nan at step 7")
+        Traceback (most recent call last):
+            ...
+        axonlight.errors.RunError: the loss is nan at step 7
+    """

@@ -27,5 +27,11 @@ def derive_seed(seed: int, *purpose: int | str) -> int:
 
 
 def global_seed() -> int:
-    """Return the seed that `lightning.seed_everything` set for this process, or 0 where none was set."""
+    """Return the seed that `lightning.seed_everything` set for this process, or 0 where none was set.
+
+    Example:
+        >>> from lightning.pytorch import seed_everything
+        >>> seed_everything(7, verbose=False) == global_seed() == 7
+        True
+    """
     return int(os.environ.get("PL_GLOBAL_SEED", "0"))

@@ -37,6 +37,12 @@ class Activation(nn.Module):
 
     Raises:
         InputError: If `num_parameters` is not positive or contradicts `groups`.
+
+    Example:
+        >>> from axonlight.activations import Swish
+        >>> grouped = Swish(groups=["DNA repair", "apoptosis", "DNA repair"], num_parameters=2)
+        >>> isinstance(grouped, Activation), grouped.group_names, grouped.beta.shape
+        (True, ('DNA repair', 'apoptosis'), torch.Size([2]))
     """
 
     groups: Tensor | None
@@ -53,9 +59,7 @@ class Activation(nn.Module):
         index = None
         if groups is not None:
             if num_parameters not in (1, len(self.group_names)):
-                raise InputError(
-                    f"num_parameters is {num_parameters}, but groups names {len(self.group_names)} groups"
-                )
+                raise InputError(f"num_parameters is {num_parameters}, but groups names {len(self.group_names)} groups")
             num_parameters = len(self.group_names)
             position = {name: i for i, name in enumerate(self.group_names)}
             index = torch.tensor([position[label] for label in groups])
@@ -81,7 +85,12 @@ class Activation(nn.Module):
 
 
 def is_activation(module: nn.Module) -> bool:
-    """Tell whether a module is an activation: one of ours, one of torch's, or one that a spec built."""
+    """Tell whether a module is an activation: one of ours, one of torch's, or one that a spec built.
+
+    Example:
+        >>> is_activation(nn.Tanh()), is_activation(nn.Linear(2, 2))
+        (True, False)
+    """
     if isinstance(module, nn.MultiheadAttention):
         return False
     return (

@@ -25,6 +25,12 @@ class NamedData(TableDataModule):
 
     Raises:
         InputError: If `root` is no folder, or an option is out of range.
+
+    Example:
+        >>> from axonlight.datamodules import Spambase
+        >>> data = Spambase(batch_size=256)
+        >>> isinstance(data, NamedData), data.named_set.num_rows, data.num_features
+        (True, 4601, 57)
     """
 
     set_name: ClassVar[str]

@@ -29,6 +29,10 @@ class NamedSet:
         licence: Licence of the data.
         source: Where they were published.
         notes: What a user should know before using it.
+
+    Example:
+        >>> find_set("spambase").class_names
+        ('not spam', 'spam')
     """
 
     name: str

@@ -15,7 +15,7 @@ _MANY_VALUES = 20
 
 @dataclass(frozen=True)
 class TableReport:
-    """What `check_table` found.
+    r"""What `check_table` found.
 
     Attributes:
         path: The file.
@@ -27,6 +27,13 @@ class TableReport:
         missing_cells: Missing cells per column, only columns that have some.
         text_columns: Columns that hold text.
         sha256: Checksum of the file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("table.csv").write_text("age,sick\n40,yes\n40,yes\n,no\n")
+        >>> report = check_table("table.csv", target="sick")
+        >>> report.num_rows, report.duplicate_rows, report.missing_cells
+        (3, 1, {'age': 1})
     """
 
     path: Path

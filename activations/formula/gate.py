@@ -29,6 +29,11 @@ class Moments:
         mean: E[f].
         second: E[f^2].
         slope: E[f'^2], the mean-field gain of gradients.
+
+    Example:
+        >>> moments = gaussian_moments(torch.square)
+        >>> [round(value.item(), 6) for value in (moments.mean, moments.second, moments.slope)]
+        [1.0, 3.0, 4.0]
     """
 
     mean: Tensor
@@ -47,6 +52,11 @@ class NumericGate:
         second: E[f^2] under N(0, 1).
         slope: E[f'^2] under N(0, 1).
         growth: Exponent g of the envelope |f(x)| ~ |x|^g towards large |x|: 1 for ReLU, 2 for x^2, 0 for cos.
+
+    Example:
+        >>> gate = check_function(torch.relu)
+        >>> gate.passed, gate.reasons, round(gate.second, 2), round(gate.growth, 2)
+        (True, (), 0.5, 1.0)
     """
 
     passed: bool

@@ -35,6 +35,14 @@ class Program:
         steps: (function's name, slots of its operands, slot of its result), in order of evaluation.
         result: Slot of the final value.
         protect: Which table of functions is used.
+
+    Example:
+        >>> from axonlight.activations.formula import compile_program, parse_formula
+        >>> program = compile_program(parse_formula("x * cos(a*x)"), "smooth")
+        >>> program.constants, [name for name, _, _ in program.steps]
+        (('a',), ['mul', 'cos', 'mul'])
+        >>> program.run(torch.tensor([2.0]), [torch.tensor(0.0)])
+        tensor([2.])
     """
 
     constants: tuple[str, ...]

@@ -33,7 +33,12 @@ _ATOM = 5
 
 @dataclass(frozen=True)
 class Variable:
-    """The input x."""
+    """The input x.
+
+    Example:
+        >>> str(Variable())
+        'x'
+    """
 
     def __str__(self) -> str:
         return "x"
@@ -41,7 +46,12 @@ class Variable:
 
 @dataclass(frozen=True)
 class Number:
-    """A number literal; it stays fixed in training."""
+    """A number literal; it stays fixed in training.
+
+    Example:
+        >>> str(Number(2.0)), str(Number(0.5))
+        ('2', '0.5')
+    """
 
     value: float
 
@@ -51,7 +61,12 @@ class Number:
 
 @dataclass(frozen=True)
 class Constant:
-    """A named constant, by default trainable."""
+    """A named constant, by default trainable.
+
+    Example:
+        >>> str(Operation("mul", (Constant("a"), Variable())))
+        'a * x'
+    """
 
     name: str
 

@@ -15,7 +15,7 @@ from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters, 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 
 from ...errors import InputError
 from .hyperparameters import plain_hyperparameters
@@ -39,6 +39,12 @@ class Task(LightningModule):
     Attributes:
         monitor: Metric that selects the best checkpoint where there are validation rows.
         mode: Whether smaller ("min") or larger ("max") values of it are better.
+
+    Example:
+        >>> from axonlight.models import DenseNetwork, RegressionTask
+        >>> task = RegressionTask(DenseNetwork, in_features=30)
+        >>> isinstance(task, Task), task.monitor, task.mode
+        (True, 'val/loss', 'min')
     """
 
     monitor: str = "val/loss"
@@ -67,7 +73,9 @@ class Task(LightningModule):
         # A throwaway optimizer: a bad learning rate is an error here and now, not after the run has begun.
         self._build_optimizer()
         self.val_metrics = self.metrics().clone(prefix="val/")
+        self.val_loss = MeanMetric()
         self.test_metrics = self.metrics().clone(prefix="test/")
+        self.test_loss = MeanMetric()
         self._learned: set[str] = set()
         self._steps_seen = 0
         # Plain tensors rather than self.log: one logged value per step costs as much as a small network's step.
@@ -119,12 +127,12 @@ class Task(LightningModule):
         self._loss_sum, self._loss_rows = torch.zeros_like(self._loss_sum), 0
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Update the validation metrics."""
-        self._evaluate(batch, self.val_metrics, "val/loss")
+        """Update the validation loss and metrics."""
+        self._evaluate(batch, self.val_metrics, self.val_loss)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Update the test metrics."""
-        self._evaluate(batch, self.test_metrics, "test/loss")
+        """Update the test loss and metrics."""
+        self._evaluate(batch, self.test_metrics, self.test_loss)
 
     def predict_step(self, batch: tuple[Tensor, Tensor] | Tensor, batch_idx: int) -> Tensor:
         """Return predictions for a batch."""
@@ -132,26 +140,28 @@ class Task(LightningModule):
         return self.predictions(self(x))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation metrics."""
-        self._log_metrics(self.val_metrics)
+        """Log the validation loss and metrics."""
+        self._log_metrics(self.val_metrics, self.val_loss, "val/loss")
 
     def on_test_epoch_end(self) -> None:
-        """Log the test metrics."""
-        self._log_metrics(self.test_metrics)
+        """Log the test loss and metrics."""
+        self._log_metrics(self.test_metrics, self.test_loss, "test/loss")
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection, name: str) -> None:
+    def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection, mean_loss: MeanMetric) -> None:
         x, target = batch
         outputs = self(x)
-        # sum and count rather than a mean of means: ranks and last batches differ in size
-        self.log(name, self.loss(outputs, target), on_epoch=True, batch_size=len(x), sync_dist=True, prog_bar=True)
+        mean_loss.update(self.loss(outputs, target), weight=len(x))
         metrics.update(self.predictions(outputs), target)
 
-    def _log_metrics(self, metrics: MetricCollection) -> None:
+    def _log_metrics(self, metrics: MetricCollection, mean_loss: MeanMetric, loss_name: str) -> None:
+        # torchmetrics sums over the rows of all ranks, so the values are those of one process and the same on every
+        # rank; sync_dist only tells Lightning so
+        self.log(loss_name, mean_loss.compute(), sync_dist=True, prog_bar=True)
+        mean_loss.reset()
         values = metrics.compute()
         for name, metric in metrics.items(keep_base=False):
             if undefined := getattr(metric, "undefined_classes", 0):
                 log.warning("%s leaves out %d classes for which it is undefined", name, undefined)
-        # the values are the same on every rank already; sync_dist only tells Lightning so
         self.log_dict(values, sync_dist=True)
         metrics.reset()
 
