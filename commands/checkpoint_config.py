@@ -131,7 +131,7 @@ def check_fit(path: Path, model: nn.Module) -> None:
 
 def _shapes(state: dict[str, Any]) -> dict[str, str]:
     return {
-        name: f"of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else "present"
+        name: f"of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
         for name, value in state.items()
     }
 

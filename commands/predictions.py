@@ -12,8 +12,6 @@ __all__ = ["write_predictions"]
 def write_predictions(outputs: Any, trainer: Trainer) -> Path | None:
     """Write ``predictions.csv`` into the run folder, one line per row of the data, in their order.
 
-    With several processes each writes the rows it saw to a file of its own, ``predictions-rank1.csv`` and so on.
-
     Args:
         outputs: What `Trainer.predict` returned: a list of tensors (B,) or (B, C).
         trainer: The trainer that predicted.
@@ -29,7 +27,6 @@ def write_predictions(outputs: Any, trainer: Trainer) -> Path | None:
     names = ["prediction"] if values.dim() == 1 else [f"probability_{i}" for i in range(values.shape[1])]
     folder = Path(trainer.log_dir or trainer.default_root_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    suffix = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
-    path = folder / f"predictions{suffix}.csv"
+    path = folder / "predictions.csv"
     pd.DataFrame(values.numpy().reshape(len(values), -1), columns=names).to_csv(path, index_label="row")
     return path

@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-__all__ = ["print_summary"]
+__all__ = ["print_summary", "run_folder"]
 
 
 def print_summary(verb: str, trainer: Trainer, model: LightningModule, seed: Any, seconds: float) -> None:
@@ -28,6 +28,12 @@ def print_summary(verb: str, trainer: Trainer, model: LightningModule, seed: Any
         print(f"  {name:<{width}}  {text}")
 
 
+def run_folder(trainer: Trainer) -> Path:
+    """Return the folder of the run on this rank; `trainer.log_dir` asks all ranks, which may be gone by now."""
+    folders = (getattr(logger, "log_dir", None) for logger in trainer.loggers)
+    return Path(next((folder for folder in folders if folder), trainer.default_root_dir))
+
+
 def _facts(trainer: Trainer, model: LightningModule, seed: Any, seconds: float) -> list[tuple[str, str]]:
     parameters = sum(p.numel() for p in model.parameters())
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -42,8 +48,8 @@ def _facts(trainer: Trainer, model: LightningModule, seed: Any, seconds: float) 
         facts += _checkpoint_facts(checkpoint)
     elif trainer.ckpt_path:
         facts.append(("weights from", str(_shown(trainer.ckpt_path))))
-    if trainer.log_dir and trainer.loggers:
-        facts.append(("run folder", str(_shown(trainer.log_dir))))
+    if trainer.loggers:
+        facts.append(("run folder", str(_shown(run_folder(trainer)))))
     return facts
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import set_parsing_settings
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -24,7 +23,7 @@ from .imports import apply_import_policy, take_allow_imports
 from .parse_errors import condense
 from .predictions import write_predictions
 from .run_defaults import default_callbacks, default_loggers, quieten_libraries
-from .summary import print_summary
+from .summary import print_summary, run_folder
 
 __all__ = ["AxonlightCLI", "run"]
 
@@ -36,7 +35,7 @@ class SaveConfig(SaveConfigCallback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Save on the first rank."""
-        folder = Path(trainer.log_dir or trainer.default_root_dir)
+        folder = run_folder(trainer)
         names = (f"config-v{number}.yaml" if number else "config.yaml" for number in range(10_000))
         if trainer.is_global_zero and not self.already_saved:
             self.config_filename = next(name for name in names if not (folder / name).exists())
@@ -117,7 +116,13 @@ class AxonlightCLI(LightningCLI):
             print_summary(verb, self.trainer, self.model, seed, time.monotonic() - started)
 
     def predict(self, **kwargs: Any) -> None:
-        """Predict and write the predictions into the run folder."""
+        """Predict and write the predictions into the run folder.
+
+        Raises:
+            InputError: With several processes, each of which would see some rows only.
+        """
+        if self.trainer.world_size > 1:
+            raise InputError(f"predict was given {self.trainer.world_size} processes; set trainer.devices to 1")
         outputs = self.trainer.predict(**kwargs)
         path = write_predictions(outputs, self.trainer)
         if path is not None:
@@ -146,7 +151,6 @@ def _build(arguments: list[str]) -> AxonlightCLI:
     """Parse the arguments and build everything that they name; whatever goes wrong here is the input's fault."""
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # lightning 2.6 calls what jsonargparse 5 drops
     quieten_libraries()
-    set_parsing_settings(add_print_completion_argument=True)
     allowed, arguments = take_allow_imports(arguments)
     apply_import_policy(allowed)
     arguments = with_checkpoint(with_shipped_configs(arguments))
@@ -177,7 +181,7 @@ def with_checkpoint(arguments: list[str]) -> list[str]:
 def _failed(error: Exception, trainer: Trainer) -> int:
     where = ""
     if not isinstance(error, RunError):
-        folder = Path(trainer.log_dir or trainer.default_root_dir)
+        folder = run_folder(trainer)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "traceback.txt").write_text(traceback.format_exc())
         where = f" (traceback in {folder / 'traceback.txt'})"

@@ -89,7 +89,6 @@ def test_sigterm_saves_and_exits_143_and_the_run_resumes_as_if_never_stopped(chi
     assert process.returncode == 143, err
     assert "finished" not in out
     stopped = torch.load(last, weights_only=True)
-    assert stopped["global_step"] % 13 != 0, "the signal should arrive within an epoch"
     epochs = stopped["epoch"] + 2
     resumed = axonlight("fit", *settings, "--trainer.max_epochs", epochs, "--ckpt_path", last)
     assert resumed.code == 0, resumed.err
