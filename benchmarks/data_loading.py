@@ -4,7 +4,7 @@
 normalisation, Adam. Each figure is the median over epochs; the share is fetching time over the epoch of a bare
 PyTorch loop that uses the same batches.
 
-    python benchmarks/data_loading.py [--rows 15000] [--features 54] [--batch-size 1024] [--epochs 30] [--threads 1]
+    python benchmarks/data_loading.py [--rows 15000] [--features 54] [--batch-size 1024] [--epochs 30] [--threads 1] [--quick]
 """
 
 import argparse
@@ -65,7 +65,10 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=1024)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="five epochs")
     options = parser.parse_args()
+    if options.quick:
+        options.epochs = 5
     torch.set_num_threads(options.threads)
     x, y = torch.randn(options.rows, options.features), torch.randint(0, 2, (options.rows,))
     ours = InMemoryLoader([x, y], options.batch_size, shuffle=True)
