@@ -4,7 +4,8 @@
 normalisation, Adam. Each figure is the median over epochs; the share is fetching time over the epoch of a bare
 PyTorch loop that uses the same batches.
 
-    python benchmarks/data_loading.py [--rows 15000] [--features 54] [--batch-size 1024] [--epochs 30] [--threads 1] [--quick]
+    python benchmarks/data_loading.py [--rows 15000] [--features 54] [--batch-size 1024] [--epochs 30] [--quick]
+        [--threads 1]
 """
 
 import argparse

@@ -109,7 +109,11 @@ def test_mistakes_in_table_and_options(tmp_path, columns, options, message):
         ("empty.csv", b"", r"empty\.csv is empty"),
         ("header.csv", b"a,y\n", r"header\.csv has no rows"),
         ("twice.csv", b"a,a,y\n1,2,0\n", "more than one column 'a'"),
-        ("cut.csv.gz", gzip.compress(b"a,y\n" + b"1,0\n" * 9999, mtime=0)[:-12], r"cut\.csv\.gz is a truncated or damaged gzip"),
+        (
+            "cut.csv.gz",
+            gzip.compress(b"a,y\n" + b"1,0\n" * 9999, mtime=0)[:-12],
+            r"cut\.csv\.gz is a truncated or damaged gzip",
+        ),
         ("index.csv", b",a,y\n1,2,0\n", "column 1 of .* has no name"),
         ("target.csv", b"y\n1\n0\n", "has no feature column beside target 'y'"),
         ("table.xls", b"a", "known endings"),
