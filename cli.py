@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from . import __version__
 from .commands import data, inspect
+from .commands.completion import KINDS, PrintCompletion
 from .errors import InputError
 
 __all__ = ["main"]
@@ -38,7 +39,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if args is None else args)
     try:
-        if arguments and (arguments[0] in TRAINING_VERBS or arguments[0].startswith("--print_completion")):
+        if arguments and arguments[0] in TRAINING_VERBS:
             from .commands.train import run
 
             return run(arguments)
@@ -69,7 +70,8 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"axonlight {__version__}")
     parser.add_argument(
         "--print_completion",
-        metavar="{jsonschema,shtab-bash,shtab-zsh,shtab-tcsh}",
+        action=PrintCompletion,
+        metavar=f"{{{','.join(KINDS)}}}",
         help="print a JSON schema of the configs for editors, or a shell's completion script",
     )
     verbs = parser.add_subparsers(title="verbs", dest="verb", required=True)

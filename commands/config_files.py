@@ -1,16 +1,30 @@
 """Find configs: files of the working directory first, then those shipped with the package."""
 
 import difflib
+import os
 from pathlib import Path
 
 from .. import configs
 from ..errors import InputError
 
-__all__ = ["find_config", "with_shipped_configs"]
+__all__ = ["find_config", "shipped_configs", "with_shipped_configs"]
+
+
+def shipped_configs() -> dict[str, str]:
+    """Return the path of every config that comes with the package, by the name that ``--config`` takes.
+
+    Example:
+        >>> "demo.yaml" in shipped_configs()
+        True
+    """
+    folder = Path(configs.__path__[0])
+    return {path.relative_to(folder).as_posix(): str(path) for path in sorted(folder.rglob("*.yaml"))}
 
 
 def find_config(name: str) -> str:
     """Return the path of a config file; shipped ones are found by their path below ``axonlight/configs``.
+
+    A config may also be given as text, recognised by a line break or a leading brace, and is returned as it is.
 
     Raises:
         InputError: If there is no such file, naming the nearest shipped ones.
@@ -20,16 +34,20 @@ def find_config(name: str) -> str:
         >>> Path(find_config("demo.yaml")).name
         'demo.yaml'
     """
-    if "\n" in name or Path(name).is_file():
+    if is_text(name) or os.path.isfile(name):  # Path.is_file raises where a name is too long
         return name
-    folder = Path(configs.__path__[0])
-    shipped = {str(path.relative_to(folder)): str(path) for path in sorted(folder.rglob("*.yaml"))}
+    shipped = shipped_configs()
     below = name.removeprefix("configs/")
     if below in shipped:
         return shipped[below]
     near = difflib.get_close_matches(below, shipped, n=3, cutoff=0.4)
     hint = f"; shipped configs with a similar name: {', '.join(near)}" if near else ""
     raise InputError(f"config '{name}' is not a file{hint}")
+
+
+def is_text(config: str) -> bool:
+    """Tell whether a config is given as text rather than as the name of a file."""
+    return "\n" in config or config.lstrip().startswith("{")
 
 
 def with_shipped_configs(arguments: list[str]) -> list[str]:
