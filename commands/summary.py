@@ -55,15 +55,15 @@ def _facts(trainer: Trainer, model: LightningModule, seed: Any, seconds: float) 
 
 def _checkpoint_facts(checkpoint: ModelCheckpoint) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
-    if checkpoint.monitor and checkpoint.best_model_path:
+    best = checkpoint.best_model_path if checkpoint.monitor else ""
+    if best:
         score = f"{checkpoint.monitor} {float(checkpoint.best_model_score or 0):.4f}, selected on it: optimistic"
-        facts.append(("best checkpoint", f"{_shown(checkpoint.best_model_path)}  ({score})"))
+        facts.append(("best checkpoint", f"{_shown(best)}  ({score})"))
     last = checkpoint.last_model_path or ("" if checkpoint.monitor else checkpoint.best_model_path)
     if last:
-        facts += [
-            ("last checkpoint", str(_shown(last))),
-            ("next", f"axonlight test --ckpt_path {_shown(last)}"),
-        ]
+        facts.append(("last checkpoint", str(_shown(last))))
+    if best or last:
+        facts.append(("next", f"axonlight test --ckpt_path {_shown(best or last)}"))
     return facts
 
 

@@ -7,6 +7,9 @@ from matplotlib.figure import Figure
 
 __all__ = ["draw_training_curves"]
 
+# the same colour for the same rows in every panel
+_COLOURS = {"train": "C0", "val": "C1"}
+
 
 def draw_training_curves(curves: Mapping[str, Sequence[tuple[int, float]]], path: str | Path) -> Path:
     """Draw one panel per metric, with training and validation curves of the same metric in one panel.
@@ -35,7 +38,8 @@ def draw_training_curves(curves: Mapping[str, Sequence[tuple[int, float]]], path
         axes = figure.add_subplot(rows, columns, position)
         for name in names:
             epochs, values = zip(*curves[name], strict=True)
-            axes.plot([epoch + 1 for epoch in epochs], values, label=name.split("/", 1)[0], linewidth=1.6)
+            split = name.split("/", 1)[0]
+            axes.plot([epoch + 1 for epoch in epochs], values, label=split, color=_COLOURS.get(split), linewidth=1.6)
         axes.set_title(metric.replace("_", " "), fontsize=10)
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
