@@ -79,16 +79,23 @@ def completion_script(shell: str, parser: argparse.ArgumentParser) -> str:
         import shtab
     except ImportError as error:
         raise InputError("shell completion needs shtab, which is not installed; run: pip install shtab") from error
+    from ..activations.registry import activation_names
     from .completion_options import add_training_options
 
-    words = {"configs": shipped_configs(), "checkpoints": ["last", "best"], "tables": list(NAMED_SETS)}
     for name, verb_parser in _subparsers(parser):
         if name in _TRAINING_VERBS:
             add_training_options(verb_parser, name)
-    functions = {name: _word_function(name) for name in words}
-    _complete_values(parser, {**functions, "file": shtab.FILE, "folder": shtab.DIRECTORY})
+    beside_files = {"config": shipped_configs(), "ckpt_path": ["last", "best"], "table": NAMED_SETS}
+    words = {"name": NAMED_SETS, "spec": activation_names(), "print_completion": KINDS}
+    for action in _actions(parser):
+        last = action.dest.rpartition(".")[2]
+        completion = _word_function(last) if last in beside_files else _path_completion(last, shtab)
+        if completion:
+            action.complete, action.choices = completion, None  # type: ignore[attr-defined]
+        elif action.dest in words:
+            action.choices = list(words[action.dest])
     preamble = {
-        kind: "\n".join(text.format(name=name, words=" ".join(values)) for name, values in words.items())
+        kind: "\n".join(text.format(name=name, words=" ".join(values)) for name, values in beside_files.items())
         for kind, text in _FUNCTIONS.items()
     }
     return shtab.complete(parser, shell, preamble=preamble)  # pyright: ignore[reportArgumentType]
@@ -104,20 +111,13 @@ def _subparsers(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse
             yield from action.choices.items()
 
 
-def _complete_values(parser: argparse.ArgumentParser, completions: dict[str, Any]) -> None:
-    """Say which arguments take files, folders or known names."""
-    for action in parser._actions:
-        kind = _value_kind(action.dest)
-        if kind is not None and not action.choices:
-            action.complete = completions[kind]  # type: ignore[attr-defined]
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    yield from parser._actions
     for _, child in _subparsers(parser):
-        _complete_values(child, completions)
+        yield from _actions(child)
 
 
-def _value_kind(name: str) -> str | None:
-    last = name.rpartition(".")[2]
-    if last in ("config", "ckpt_path", "table"):
-        return {"config": "configs", "ckpt_path": "checkpoints", "table": "tables"}[last]
-    if last.endswith(("root", "dir")):
-        return "folder"
-    return "file" if last in ("output", "path") or last.endswith("_path") else None
+def _path_completion(name: str, shtab: Any) -> dict[str, Any] | None:
+    if name.endswith(("root", "dir")):
+        return shtab.DIRECTORY
+    return shtab.FILE if name in ("output", "path") or name.endswith("_path") else None

@@ -29,7 +29,8 @@ def add_training_options(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("--print_config", action="store_true", help="print the config after all settings and leave")
     parser.add_argument("--allow_imports", help="packages whose classes configs may name")
     for name, (description, choices) in training_options(verb).items():
-        parser.add_argument(f"--{name}", choices=choices or None, help=description)
+        # An option whose only known value is null says nothing about the others.
+        parser.add_argument(f"--{name}", choices=choices if set(choices) - {"null"} else None, help=description)
 
 
 def training_options(verb: str) -> dict[str, tuple[str, list[str]]]:
