@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ._ash_compiled import CompiledAsh
 from ._ash_function import Ash, AshOptions, composed_ash
 from .base import Activation
 from .quantile import sample_quantile
@@ -117,6 +118,9 @@ def ash(
         return Ash.apply(x, z, alpha, options)[0]  # pyright: ignore[reportIndexIssue]
     _one_of("mode", mode)
     _one_of("threshold", threshold)
+    if plain and torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        leak = negative_slope if mode == "leaky" else 0.0
+        return CompiledAsh.apply(x, z, alpha, AshOptions(reduced_dimensions(x, dims, channel_dim), eps, mode, leak))
     if mask is not None:
         mask = align_mask(mask, x)
         x = torch.where(mask, x, 0)  # whatever fills the padding, NaN included, ends here
