@@ -7,6 +7,7 @@ Help, `data` and `inspect --help` answer at once because nothing heavy is import
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from . import __version__
 from .commands import data, inspect
@@ -51,6 +52,13 @@ def main(args: Sequence[str] | None = None) -> int:
         return leave.code if isinstance(leave.code, int) else 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser, and its sub-parsers, whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
 def _run_light_verb(arguments: list[str]) -> int:
     parser = _build_parser()
     if not arguments:
@@ -61,8 +69,9 @@ def _run_light_verb(arguments: list[str]) -> int:
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="axonlight",
+        allow_abbrev=False,
         description="Train, discover, swap and clamp activations in biologically structured networks.",
         epilog="Each verb has its own help: axonlight fit --help. Configs may name classes of axonlight, torch.nn, "
         "torch.optim, torch_geometric.nn, lightning.pytorch and torchmetrics; --allow_imports NAME,... adds packages.",

@@ -5,6 +5,8 @@ it silently tests the old one. Here the order is defaults < checkpoint < config 
 for the data, and a checkpoint alone is enough to rebuild both.
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import yaml
 from torch import nn
 
 from ..errors import InputError
+from .config_files import is_text
 
 __all__ = ["check_fit", "requested_checkpoint", "resolve_checkpoint", "stored_config"]
 
@@ -25,6 +28,14 @@ def requested_checkpoint(arguments: list[str]) -> tuple[str | None, Path]:
 
     Returns:
         The checkpoint as it was written (a path, "last", "best", or None), and the folder of the runs.
+
+    Raises:
+        InputError: If a config file cannot be read or holds no mapping.
+
+    Example:
+        >>> checkpoint, root = requested_checkpoint(["test", "--ckpt_path=best", "--trainer.default_root_dir", "trials"])
+        >>> checkpoint, root.name
+        ('best', 'trials')
     """
     checkpoint: str | None = None
     root = "runs"
@@ -41,36 +52,54 @@ def _settings(arguments: list[str]) -> list[tuple[str, str | None]]:
     for position, argument in enumerate(arguments):
         option, separator, value = argument.partition("=")
         if not separator:
-            value = arguments[position + 1] if position + 1 < len(arguments) else ""
+            if position + 1 == len(arguments):
+                break  # the parser says that a value is missing
+            value = arguments[position + 1]
         if option in ("--config", "-c"):
-            found.extend(_settings_of_file(Path(value)))
+            found.extend(_settings_of_config(value))
         elif option in ("--ckpt_path", "--trainer.default_root_dir"):
-            found.append((option[2:], value))
+            found.append((option[2:], None if value == "null" else value))
     return found
 
 
-def _settings_of_file(path: Path) -> list[tuple[str, str | None]]:
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return []  # the parser reads the file again and says what is wrong with it
-    if not isinstance(content, dict):
-        return []
-    found = [("ckpt_path", content["ckpt_path"])] if "ckpt_path" in content else []
+def _settings_of_config(config: str) -> list[tuple[str, str | None]]:
+    content = _read_config(config)
     trainer = content.get("trainer")
+    found = [(key, content[key]) for key in ("ckpt_path",) if key in content]
     if isinstance(trainer, dict) and "default_root_dir" in trainer:
         found.append(("trainer.default_root_dir", trainer["default_root_dir"]))
-    return found
+    return [(key, None if value is None else str(value)) for key, value in found]
+
+
+def _read_config(config: str) -> dict[str, Any]:
+    name = "the config given as text" if is_text(config) else f"config '{config}'"
+    try:
+        content = yaml.safe_load(config if is_text(config) else Path(config).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} cannot be read: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise InputError(f"{name} is not valid YAML: {where}{error.problem}") from error
+    except yaml.YAMLError as error:  # characters that no YAML file can hold
+        raise InputError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        found = "is empty" if content is None else f"holds {type(content).__name__} {str(content)[:40]!r}"
+        raise InputError(f"{name} {found}; it must be a mapping of keys such as model, data and trainer")
+    return content
 
 
 def resolve_checkpoint(requested: str, root: Path) -> Path:
-    """Return the file that a request names; "last" and "best" are those of the newest run that has one.
+    """Return the file that a request names; "last" and "best" are the newest of that name under `root`.
 
     Raises:
         InputError: If there is no such file.
     """
     if requested in ("last", "best"):
-        found = sorted(root.glob(f"version_*/checkpoints/{requested}*.ckpt"), key=lambda path: path.stat().st_mtime)
+        # A run folder; that of a logger with a name; and of runs without a logger.
+        patterns = ("version_*/checkpoints", "*/version_*/checkpoints", "checkpoints")
+        found = [path for folder in patterns for path in root.glob(f"{folder}/{requested}*.ckpt")]
+        found.sort(key=lambda path: path.stat().st_mtime_ns)
         if not found:
             raise InputError(f"ckpt_path is '{requested}', but no run under '{root}' has a {requested}.ckpt")
         return found[-1]
@@ -89,13 +118,27 @@ def stored_config(path: Path) -> dict[str, Any]:
     checkpoint = _load(path)
     config: dict[str, Any] = {}
     for key, source in [("model", "hyper_parameters"), ("data", "datamodule_hyper_parameters")]:
-        arguments = dict(checkpoint.get(source) or {})
+        arguments = _plain(checkpoint.get(source) or {}, key, path)
+        if not isinstance(arguments, dict):
+            raise InputError(f"checkpoint '{path}' holds no settings in its '{source}' but {arguments!r}")
         arguments.pop("_instantiator", None)
         class_path = arguments.pop("_class_path", None)
         if class_path:
             kept = {name: value for name, value in arguments.items() if key == "data" or name not in LINKED}
             config[key] = {"class_path": class_path, "init_args": kept}
     return config
+
+
+def _plain(value: Any, key: str, path: Path) -> Any:
+    """Return `value` in the types of a YAML file: other mappings as dict, tuples and sets as lists."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item, f"{key}.{name}", path) for name, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item, key, path) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    kind = type(value).__name__
+    raise InputError(f"checkpoint '{path}' holds a {kind} as {key}; a setting is a number, a text, a list or a mapping")
 
 
 def check_fit(path: Path, model: nn.Module) -> None:
@@ -106,7 +149,8 @@ def check_fit(path: Path, model: nn.Module) -> None:
             when the checkpoint was trained on others.
     """
     checkpoint = _load(path)
-    stored_names = (checkpoint.get("hyper_parameters") or {}).get("feature_names")
+    settings = checkpoint.get("hyper_parameters")
+    stored_names = settings.get("feature_names") if isinstance(settings, Mapping) else None
     names = getattr(model, "feature_names", None)
     if stored_names and names and stored_names != names:
         other = next((pair for pair in zip(stored_names, names, strict=False) if pair[0] != pair[1]), None)
@@ -138,10 +182,19 @@ def _shapes(state: dict[str, Any]) -> dict[str, str]:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
+        # Mapped, not read: a file of another format is refused before anything in it is unpickled.
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"checkpoint '{path}' cannot be read (truncated, or not plain data): {reason}") from error
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise InputError(f"checkpoint '{path}' cannot be read: {_reason(str(error))}") from error
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), Mapping):
         raise InputError(f"'{path}' is not a checkpoint of a run: it holds no 'state_dict'")
     return checkpoint
+
+
+def _reason(message: str) -> str:
+    """Say what torch says at length, and without its advice to switch the check off."""
+    if named := re.search(r"GLOBAL (\S+)", message):
+        return f"it holds more than tensors and plain data (it names {named[1]})"
+    if "zip archive" in message or "mmap can only be used" in message:
+        return "it is truncated, or not a file that torch saved"
+    return message.partition("\n")[0]

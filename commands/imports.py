@@ -6,11 +6,12 @@ classes of a few packages only, and only the command line, never a file, can add
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
 
 from jsonargparse import set_parsing_settings
 
-from ..activations.imports import allow_imports as allow_in_specs
+from ..activations.specs import allow_imports as allow_in_specs
 from ..errors import InputError
 
 __all__ = ["ALLOWED_PACKAGES", "apply_import_policy", "take_allow_imports"]
@@ -44,14 +45,15 @@ def take_allow_imports(arguments: list[str]) -> tuple[list[str], list[str]]:
     rest: list[str] = []
     remaining = iter(arguments)
     for argument in remaining:
-        option, _, value = argument.partition("=")
+        option, separator, value = argument.partition("=")
         if option != "--allow_imports":
             rest.append(argument)
             continue
-        value = value or next(remaining, "")
-        names.extend(name for name in value.split(",") if name)
-        if not value or value.startswith("-"):
+        value = value if separator else next(remaining, "")
+        given = [name.strip() for name in value.split(",") if name.strip()]
+        if not given or value.startswith("-"):
             raise InputError("--allow_imports needs the name of a package, or several separated by commas")
+        names.extend(given)
     for name in names:
         if not all(part.isidentifier() for part in name.split(".")):
             raise InputError(f"--allow_imports names '{name}', which is not the name of a package")
@@ -72,5 +74,8 @@ def apply_import_policy(extra: list[str]) -> None:
     for name in extra:
         try:
             importlib.import_module(name)
-        except ImportError as error:
-            raise InputError(f"--allow_imports names '{name}', which cannot be imported: {error}") from error
+        except Exception as error:  # whatever the user's code does when it is imported
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = "" if isinstance(error, ModuleNotFoundError) else f" ({last.filename}, line {last.lineno})"
+            reason = f"{type(error).__name__}: {error}{where}"
+            raise InputError(f"--allow_imports names '{name}', which cannot be imported: {reason}") from error

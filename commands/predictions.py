@@ -24,9 +24,10 @@ def write_predictions(outputs: Any, trainer: Trainer) -> Path | None:
     import pandas as pd
 
     values = torch.cat(outputs).float().cpu()
+    values = values if values.dim() == 1 else values.flatten(start_dim=1)
     names = ["prediction"] if values.dim() == 1 else [f"probability_{i}" for i in range(values.shape[1])]
     folder = Path(trainer.log_dir or trainer.default_root_dir)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "predictions.csv"
-    pd.DataFrame(values.numpy().reshape(len(values), -1), columns=names).to_csv(path, index_label="row")
+    pd.DataFrame(values.numpy(), columns=names).to_csv(path, index_label="row")
     return path

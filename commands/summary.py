@@ -1,5 +1,6 @@
 """The one screen at the end of a run."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def _checkpoint_facts(checkpoint: ModelCheckpoint) -> list[tuple[str, str]]:
     if last:
         facts.append(("last checkpoint", str(_shown(last))))
     if best or last:
-        facts.append(("next", f"axonlight test --ckpt_path {_shown(best or last)}"))
+        facts.append(("next", f"axonlight test --ckpt_path {shlex.quote(str(_shown(best or last)))}"))
     return facts
 
 
