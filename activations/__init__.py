@@ -4,10 +4,8 @@ from .. import __version__ as _version  # noqa: F401  (refuses `import activatio
 from .acon import AconC, MetaAcon
 from .ash import ASH, ash, percentile_to_z, z_to_percentile
 from .base import Activation, is_activation
-from .build import ActivationSpec, FormulaMapping, LayerActivations, SpecList, build_activation
 from .dice import Dice
 from .formula import Formula
-from .imports import allow_imports, allowed_import
 from .layer_act import LayerAct
 from .parameters import activation_parameters, named_activation_parameters
 from .periodic import GrowingCosine, Snake
@@ -15,7 +13,16 @@ from .piecewise import PWLU
 from .rational import RationalActivation
 from .replace import Kept, Replaced, Report, replace_activations
 from .smu import SMU
-from .spec import read_spec
+from .specs import (
+    ActivationSpec,
+    FormulaMapping,
+    LayerActivations,
+    SpecList,
+    allow_imports,
+    allowed_import,
+    build_activation,
+    read_spec,
+)
 from .swish import Swish
 from .telu import TeLU
 from .xielu import XIELU

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..errors import InputError
 from .base import is_activation
-from .build import build_activation
+from .specs import build_activation
 from .tracing import CallSite, FunctionalCall, ModelTrace, trace_model
 
 __all__ = ["Kept", "Replaced", "Report", "replace_activations"]

@@ -79,7 +79,7 @@ def completion_script(shell: str, parser: argparse.ArgumentParser) -> str:
         import shtab
     except ImportError as error:
         raise InputError("shell completion needs shtab, which is not installed; run: pip install shtab") from error
-    from ..activations.registry import activation_names
+    from ..activations.specs import activation_names
     from .completion_options import add_training_options
 
     for name, verb_parser in _subparsers(parser):

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningCLI
 from torch import Tensor
 
-from ..activations.registry import activation_names
+from ..activations.specs import activation_names
 from .config_classes import PLACES, Parameter, Place, describe_arguments, parameters_of
 from .schema_types import NOTHING, Schema, any_of, type_schema
 

@@ -14,7 +14,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import hypothesis
 import pytest
 import torch
-from axonlight.activations import imports
+from axonlight.activations.specs import imports
 from jsonargparse._common import parsing_settings
 from matplotlib import pyplot as plt
 

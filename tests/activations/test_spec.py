@@ -15,7 +15,7 @@ from axonlight.activations import (
     is_activation,
     read_spec,
 )
-from axonlight.activations.spec_text import SpecText, read_literal
+from axonlight.activations.specs.text import SpecText, read_literal
 from axonlight.errors import InputError
 from torch import nn
 from torch.nn.modules import activation as torch_activations
@@ -123,8 +123,8 @@ def test_formula_options_are_not_taken_for_constants():
         ("os.system(ls)", "outside what a spec may import"),
         ("torch.load", "outside what a spec may import"),
         ("torch.nnx.ReLU", "outside what a spec may import"),
-        ("axonlight.activations.spec.nn.Tanh", "cannot be imported"),
-        ("axonlight.activations.spec.read_spec", "not a class of torch modules"),
+        ("axonlight.activations.specs.read.nn.Tanh", "cannot be imported"),
+        ("axonlight.activations.specs.read.read_spec", "not a class of torch modules"),
         ("torch.nn.Tnah", "cannot be imported"),
         ("formula()", "needs the parameter text"),
         ("formula(x.real)", "attribute"),
@@ -249,7 +249,7 @@ def test_allowed_imports():
 
 
 def test_allowing_a_package_opens_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("axonlight.activations.imports._allowed", {"axonlight", "torch.nn"})
+    monkeypatch.setattr("axonlight.activations.specs.imports._allowed", {"axonlight", "torch.nn"})
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "own_curves.py").write_text("from torch import nn, load\nclass Own(nn.Tanh): pass\n")
     with pytest.raises(InputError, match="outside"):
@@ -261,7 +261,7 @@ def test_allowing_a_package_opens_it(monkeypatch, tmp_path):
 
 
 def test_a_reexported_class_of_another_package_stays_outside(monkeypatch, tmp_path):
-    monkeypatch.setattr("axonlight.activations.imports._allowed", {"allowed_curves"})
+    monkeypatch.setattr("axonlight.activations.specs.imports._allowed", {"allowed_curves"})
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "hidden_curves.py").write_text("from torch import nn\nclass Own(nn.Tanh): pass\n")
     (tmp_path / "allowed_curves.py").write_text("from hidden_curves import Own\n")

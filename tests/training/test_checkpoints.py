@@ -86,7 +86,7 @@ def test_other_features_are_refused(axonlight, tmp_path):
 
 
 def test_last_and_best_mean_the_newest_run(axonlight):
-    fitted, path = fit(axonlight)
+    _, path = fit(axonlight)
     for name in ("last", "best"):
         run = axonlight("test", "--ckpt_path", name)
         assert run.code == 0, run.err

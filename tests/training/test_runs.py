@@ -108,9 +108,7 @@ def test_regression_task(axonlight, tmp_path):
 
 def test_scheduler_and_activation_learning_rate(axonlight):
     scheduler = ["--model.scheduler", "torch.optim.lr_scheduler.StepLR", "--model.scheduler.step_size", "1"]
-    run = axonlight(
-        "fit", *BASE, *scheduler, "--model.network.activation", "ash", "--model.activation_lr", "0.1"
-    )
+    run = axonlight("fit", *BASE, *scheduler, "--model.network.activation", "ash", "--model.activation_lr", "0.1")
     assert run.code == 0, run.err
     weights, activations = run.checkpoint()["optimizer_states"][0]["param_groups"]
     assert weights["lr"] == pytest.approx(0.001 * 0.1**2)

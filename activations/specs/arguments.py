@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from torch import nn
 
-from ..errors import InputError
+from ...errors import InputError
 
 __all__ = ["check_arguments", "name_arguments", "parameters_of", "type_matches"]
 

@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from torch import nn
 from torch.nn.modules import activation as torch_activations
 
-from ..errors import InputError
-from .base import Activation
+from ...errors import InputError
+from ..base import Activation
 
 __all__ = ["activation_names", "find_activation"]
 

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from torch import nn
 
-from ..errors import InputError
+from ...errors import InputError
 
 __all__ = ["allow_imports", "allowed_import", "import_activation"]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import InputError
+from ...errors import InputError
 from .arguments import check_arguments, name_arguments, parameters_of
 from .imports import allow_imports, allowed_import, import_activation
+from .library import read_library_entry
 from .registry import find_activation
-from .spec_library import read_library_entry
-from .spec_text import SpecText, read_literal
+from .text import SpecText, read_literal
 
 __all__ = ["ActivationRequest", "allow_imports", "allowed_import", "read_spec"]
 

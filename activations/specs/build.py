@@ -5,9 +5,9 @@ from typing import Any, NotRequired, TypedDict
 
 from torch import nn
 
-from ..errors import InputError
+from ...errors import InputError
 from .arguments import parameters_of
-from .spec import ActivationRequest, read_spec
+from .read import ActivationRequest, read_spec
 
 __all__ = ["ActivationSpec", "FormulaMapping", "LayerActivations", "SpecList", "build_activation"]
 
@@ -59,7 +59,7 @@ def build_activation(
     its default cannot be told from one not set when a factory comes from the command line; in text it can.
 
     Args:
-        spec: Text, mapping, class or factory (see the module `spec`).
+        spec: Text, mapping, class or factory (see `read_spec`).
         width: Number of units (features, channels) of the layer.
         groups: Number of parameter groups, or one label per unit.
 

@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from ..errors import InputError
+from ...errors import InputError
 
 __all__ = ["SpecText", "read_literal", "split_arguments"]
 
