@@ -33,7 +33,8 @@ def requested_checkpoint(arguments: list[str]) -> tuple[str | None, Path]:
         InputError: If a config file cannot be read or holds no mapping.
 
     Example:
-        >>> checkpoint, root = requested_checkpoint(["test", "--ckpt_path=best", "--trainer.default_root_dir", "trials"])
+        >>> arguments = ["test", "--ckpt_path=best", "--trainer.default_root_dir", "trials"]
+        >>> checkpoint, root = requested_checkpoint(arguments)
         >>> checkpoint, root.name
         ('best', 'trials')
     """
