@@ -23,7 +23,7 @@ __all__ = [
     "write_tables",
 ]
 
-BEGIN, END = "<!-- tables: written by examples/neuro_symbolic.py -->", "<!-- end of tables -->"
+BEGIN, END = "<!-- {}: written by examples/neuro_symbolic.py -->", "<!-- end of {} -->"
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def conditions(runs: Sequence[Run], command: str) -> str:
     fits = [run.fit_seconds for run in runs if run.size != "floor"]
     machine = platform.machine().replace("_", "-")
     return (
-        f"```\n{command}\n```\n\n{dt.date.today()}, {versions}, Python {platform.python_version()}, "
-        f"{os.cpu_count()}-core {machine} CPU, one thread; one fit takes {statistics.median(fits):.1f} s "
+        f"```\n{command}\n```\n\n{dt.date.today()}, {versions},\nPython {platform.python_version()}, "
+        f"{os.cpu_count()}-core {machine} CPU, one thread. One fit takes {statistics.median(fits):.1f} s "
         f"(median of {len(fits)}, imports not counted)."
     )
 
@@ -166,13 +166,14 @@ def seeds_table(runs: Sequence[Run], test_share: float = 0.2) -> str:
     return "\n".join(lines)
 
 
-def write_tables(text: str, old: str) -> str:
-    """Return `old` with the part between the two marks replaced by `text`; what people wrote around it stays."""
-    block = f"{BEGIN}\n{text}\n{END}"
-    before, mark, rest = old.partition(BEGIN)
-    if not mark:
-        return f"{old.rstrip()}\n\n{block}\n".lstrip()
-    return before + block + rest.partition(END)[2]
+def write_tables(label: str, text: str, old: str) -> str:
+    """Return `old` with the part between the marks of `label` replaced by `text`; all else stays as it is."""
+    begin, end = BEGIN.format(label), END.format(label)
+    block = f"{begin}\n{text}\n{end}"
+    before, found, rest = old.partition(begin)
+    if found:
+        return before + block + rest.partition(end)[2]
+    return f"{old.rstrip()}\n\n{block}\n".lstrip()
 
 
 def _grouped(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:

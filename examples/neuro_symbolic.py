@@ -3,8 +3,8 @@
     python examples/neuro_symbolic.py --data.root ../shared/data/tabular --output docs/reproductions
 
 Every network is one `axonlight fit` on a shipped config and one `axonlight test` on the last epoch's weights. A
-finished run is a line of OUTPUT/neuro_symbolic.csv and is not repeated; the tables go into OUTPUT/neuro_symbolic.md,
-between two marks, and leave the text around them alone.
+finished run is a line of OUTPUT/neuro_symbolic.csv and is not repeated; the tables of a set go into
+OUTPUT/neuro_symbolic.md, between two marks, and leave the text around them alone.
 """
 
 import argparse
@@ -166,35 +166,29 @@ def score_floor(floor: str, dataset: str, seed: int, results: Results) -> Run:
     return Run(dataset, "floor", floor, seed, **results.shared(), **measured)
 
 
-def run_all(sets: Sequence[str], seeds: Sequence[int], results: Results) -> Iterator[Run]:
-    """Yield every run, old or new, in the order of the tables."""
-    for dataset in sets:
-        for size, activation in (*NETWORKS, *(("floor", floor) for floor in FLOORS)):
-            for seed in seeds:
-                run = results.find(dataset, size, activation, seed)
-                if run is None:
-                    if size == "floor":
-                        run = score_floor(activation, dataset, seed, results)
-                    else:
-                        run = train_and_test(dataset, size, activation, seed, results)
-                    results.add(run)
-                    print(
-                        f"{dataset} {size} {activation} seed {seed}: accuracy {run.accuracy:.4f}, AUC {run.auroc:.4f}"
-                    )
-                yield run
+def run_all(dataset: str, seeds: Sequence[int], results: Results) -> Iterator[Run]:
+    """Yield every run of a set, old or new, in the order of the tables."""
+    for size, activation in (*NETWORKS, *(("floor", floor) for floor in FLOORS)):
+        for seed in seeds:
+            run = results.find(dataset, size, activation, seed)
+            if run is None:
+                if size == "floor":
+                    run = score_floor(activation, dataset, seed, results)
+                else:
+                    run = train_and_test(dataset, size, activation, seed, results)
+                results.add(run)
+                print(f"{dataset} {size} {activation} seed {seed}: accuracy {run.accuracy:.4f}, AUC {run.auroc:.4f}")
+            yield run
 
 
 def report(
-    runs: Sequence[Run], sets: Sequence[str], first: Sequence[int], seeds: Sequence[int], options: Options, command: str
+    dataset: str, runs: Sequence[Run], first: Sequence[int], seeds: Sequence[int], options: Options, command: str
 ) -> str:
-    """Return the conditions and the tables of every set as Markdown: `first` seeds beside the published, then all."""
-    parts = [conditions(runs, command)]
-    for dataset in sets:
-        own = [run for run in runs if run.dataset == dataset]
-        parts += [f"### {dataset}, seeds {_listed(first)}", describe_data(dataset, first, options)]
-        parts.append(published_table([run for run in own if run.seed in first]))
-        if len(seeds) > len(first):
-            parts += [f"### {dataset}, seeds {_listed(seeds)}, paired with light ReLU", seeds_table(own)]
+    """Return the conditions and the tables of one set as Markdown: `first` seeds beside the published, then all."""
+    parts = [conditions(runs, command), describe_data(dataset, first, options)]
+    parts += [f"Seeds {_listed(first)}:", published_table([run for run in runs if run.seed in first])]
+    if len(seeds) > len(first):
+        parts += [f"Seeds {_listed(seeds)}, paired with light ReLU:", seeds_table(runs)]
     return "\n\n".join(parts)
 
 
@@ -236,11 +230,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in ("lightning.pytorch", "lightning.fabric", "axonlight"):
         logging.getLogger(name).setLevel(logging.ERROR)
     options.output.mkdir(parents=True, exist_ok=True)
-    runs = list(run_all(given.sets, seeds, Results(options.output / "neuro_symbolic.csv", options)))
+    results = Results(options.output / "neuro_symbolic.csv", options)
     command = shlex.join(["python", "examples/neuro_symbolic.py", *(sys.argv[1:] if arguments is None else arguments)])
-    tables = report(runs, given.sets, given.seeds, seeds, options, command)
     page = options.output / "neuro_symbolic.md"
-    page.write_text(write_tables(tables, page.read_text() if page.exists() else ""))
+    for dataset in given.sets:
+        runs = list(run_all(dataset, seeds, results))
+        tables = report(dataset, runs, given.seeds, seeds, options, command)
+        label = f"{dataset}, {results.shared()['rows']} rows, {options.epochs} epochs"
+        page.write_text(write_tables(label, tables, page.read_text() if page.exists() else ""))
     print(f"tables: {page}")
 
 
