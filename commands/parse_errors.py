@@ -15,6 +15,7 @@ _NOISE = re.compile(
     r"Problem with given class_path"
 )
 _KEY = re.compile(r'Parser key "([^"]+)":?')
+_GROUP = re.compile(r"Group '([^']+)' does not accept")
 _UNKNOWN_OPTION = re.compile(r"(?<=ption )'([^']+)' is not accepted|(?<=does not accept option )'([^']+)'")
 _UNKNOWN_ARGUMENT = re.compile(r"[Uu]nrecognized arguments: (\S+)")
 _UNKNOWN_KEYS = re.compile(r"Unexpected keys: \{(.+?)\}")
@@ -51,7 +52,7 @@ def condense(message: str, class_names: Iterable[str] = ()) -> str:
         >>> condense('Parser key "width":\n  Expected a <class \'int\'>\n  Given value: wide')
         "width is 'wide'; it must be an integer"
     """
-    key = ".".join(dict.fromkeys(_KEY.findall(message)))
+    key = ".".join(dict.fromkeys(_KEY.findall(message) or _GROUP.findall(message)))
     if unknown := _UNKNOWN_OPTION.search(message) or _UNKNOWN_ARGUMENT.search(message):
         return _unknown_option(key, unknown[unknown.lastindex or 0])
     if denied := _NOT_ALLOWED.search(message):
