@@ -45,20 +45,14 @@ def test_names_must_be_dotted_identifiers(name):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working directory with modules of the user; the policy and the path are put back afterwards."""
-    from axonlight.activations.specs import imports as specs
-    from jsonargparse import set_parsing_settings
-
+    """A working directory with modules of the user."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(specs, "_allowed", set(specs._allowed))
     (tmp_path / "stranger.py").write_text(
         "import pathlib\npathlib.Path('ran').touch()\n"
         "from axonlight.models import DenseNetwork\nclass Slim(DenseNetwork): pass\n"
     )
     (tmp_path / "broken.py").write_text("x = 1\nraise RuntimeError('not today')\n")
     yield tmp_path
-    set_parsing_settings(import_path_denylist=["*"], import_path_allowlist=["axonlight", "torch"])
     for name in ("stranger", "broken"):
         sys.modules.pop(name, None)
 
