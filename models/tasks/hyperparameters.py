@@ -29,11 +29,18 @@ def describe(value: Any) -> Any:
         return [describe(item) for item in value]
     if isinstance(value, dict):
         return {str(key): describe(item) for key, item in value.items()}
-    if isinstance(value, functools.partial) and isinstance(value.func, type) and not value.args:
-        return {"class_path": _path(value.func), "init_args": describe(value.keywords)}
+    if isinstance(value, functools.partial) and (cls := _class_of(value)) is not None:
+        return {"class_path": _path(cls), "init_args": describe(value.keywords)}
     if isinstance(value, type):
         return {"class_path": _path(value)}
     raise TypeError(f"{value!r} is a live object; give a class, a functools.partial of a class, or plain data")
+
+
+def _class_of(factory: functools.partial) -> type | None:
+    """Return the class that a partial makes: its function, or, as jsonargparse writes factories, an argument."""
+    classes = [item for item in (factory.func, *factory.args) if isinstance(item, type)]
+    plain = isinstance(factory.func, type) and not factory.args
+    return classes[0] if len(classes) == 1 and (plain or factory.func.__module__.startswith("jsonargparse")) else None
 
 
 def _path(cls: type) -> str:

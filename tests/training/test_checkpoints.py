@@ -117,3 +117,12 @@ def test_live_network_is_left_out_with_a_warning(caplog):
     task = ClassificationTask(lambda i, o: DenseNetwork(i, o), in_features=3)
     assert "network" not in task.hparams
     assert "live object" in caplog.text
+
+
+def test_task_loaded_from_a_command_line_checkpoint_describes_itself_again(axonlight, caplog):
+    _, path = fit(axonlight, "--model.network.activation", "ASH", "--model.network.activation.z", "0.7")
+    caplog.clear()
+    task = ClassificationTask.load_from_checkpoint(path, weights_only=True)
+    assert "live object" not in caplog.text
+    stored = torch.load(path, weights_only=True)["hyper_parameters"]["network"]["init_args"]["activation"]
+    assert task.hparams["network"]["init_args"]["activation"]["init_args"]["z"] == stored["init_args"]["z"] == 0.7
