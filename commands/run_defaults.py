@@ -39,7 +39,7 @@ _SILENCED_WARNINGS = [
     # https://lightning.ai/docs/pytorch/stable/extensions/callbacks.html#save-callback-state
     ".*Be aware that when using `ckpt_path`, callbacks used to create the checkpoint.*",
     # torch 2.13 deprecates what lightning 2.6 still calls.
-    # https://github.com/Lightning-AI/pytorch-lightning/issues/21325
+    # https://github.com/Lightning-AI/pytorch-lightning/issues/21326
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
     # Undefined metrics are NaN with a count here. https://github.com/Lightning-AI/torchmetrics/issues/1634
     ".*No (positive|negative) samples.*",
