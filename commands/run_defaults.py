@@ -24,10 +24,10 @@ _SILENCED_WARNINGS = [
     # https://lightning.ai/docs/pytorch/stable/common/trainer.html#log-every-n-steps
     ".*The number of training batches .* is smaller than the logging interval.*",
     # A run folder is made by the logger before checkpoints go into it; they never mix with older ones.
-    # https://github.com/Lightning-AI/pytorch-lightning/issues/17112
+    # https://github.com/Lightning-AI/pytorch-lightning/pull/9615
     ".*Checkpoint directory .* exists and is not empty.*",
     # Resuming writes into a run folder of its own on purpose.
-    # https://github.com/Lightning-AI/pytorch-lightning/issues/17912
+    # https://github.com/Lightning-AI/pytorch-lightning/issues/11379
     ".*The dirpath has changed from.*",
     # Without validation rows there is nothing to validate; the data module decided that.
     # https://lightning.ai/docs/pytorch/stable/common/trainer.html#trainer-class-api
@@ -41,7 +41,7 @@ _SILENCED_WARNINGS = [
     # torch 2.13 deprecates what lightning 2.6 still calls.
     # https://github.com/Lightning-AI/pytorch-lightning/issues/21326
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
-    # Undefined metrics are NaN with a count here. https://github.com/Lightning-AI/torchmetrics/issues/1634
+    # Undefined metrics are NaN with a count here. https://github.com/Lightning-AI/torchmetrics/issues/2494
     ".*No (positive|negative) samples.*",
     ".*Average precision score for one or more classes was `nan`.*",
 ]
