@@ -46,7 +46,8 @@ class AxonlightCLI(LightningCLI):
     """LightningCLI in subclass mode for model and data, with the data's sizes linked to the model."""
 
     def __init__(self, arguments: list[str]) -> None:
-        settings = {"version": __version__, "exit_on_error": False, "prog": "axonlight"}
+        # An abbreviated option is refused: the search for ckpt_path would not see it, and a typo could train.
+        each = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(
             model_class=LightningModule,
             datamodule_class=LightningDataModule,
@@ -55,7 +56,7 @@ class AxonlightCLI(LightningCLI):
             save_config_callback=SaveConfig,
             seed_everything_default=0,
             trainer_defaults={"max_epochs": 20, "default_root_dir": "runs", "enable_model_summary": False},
-            parser_kwargs={**settings, **{verb: {"exit_on_error": False} for verb in VERBS}},
+            parser_kwargs={**each, "version": __version__, "prog": "axonlight", **dict.fromkeys(VERBS, each)},
             auto_configure_optimizers=False,
             args=arguments,
         )

@@ -25,6 +25,7 @@ class FormulaMapping(TypedDict):
     trainable: NotRequired[bool | str | list[str]]
     protect: NotRequired[str]
     normalize: NotRequired[bool]
+    collapse: NotRequired[bool]
 
 
 # What a network declares for one layer's activation.

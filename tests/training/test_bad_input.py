@@ -66,3 +66,9 @@ def test_bad_table_names_file_column_and_row(axonlight, tmp_path, mistake):
         assert text in message, message
     assert "Traceback" not in run.err
     assert not (run.folder / "runs").exists()
+
+
+def test_abbreviated_option_is_refused_with_the_full_name(axonlight):
+    run = axonlight("fit", *BASE, "--trainer.max_epoch", "3")
+    assert run.code == 2
+    assert "trainer.max_epochs" in run.err
