@@ -48,8 +48,11 @@ def main(args: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"axonlight: error: {error}", file=sys.stderr)
         return 2
-    except SystemExit as leave:  # argparse: help was printed, or the arguments were wrong
-        return leave.code if isinstance(leave.code, int) else 0
+    except SystemExit as leave:  # argparse has printed help, or a module that was imported wants to end the program
+        if isinstance(leave.code, str):
+            print(f"axonlight: error: {leave.code}", file=sys.stderr)
+            return 2
+        return int(leave.code or 0)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -141,8 +141,10 @@ def run(arguments: list[str]) -> int:
         return 143
     except KeyboardInterrupt:
         return 130
-    except SystemExit as leave:  # Lightning answers Ctrl-C with exit code 1
-        return 130 if leave.code == 1 else int(leave.code or 0)
+    except SystemExit as leave:
+        if leave.code == 1:  # Lightning's answer to Ctrl-C
+            return 130
+        return _failed(leave, cli.trainer) if isinstance(leave.code, str) else int(leave.code or 0)
     except Exception as error:
         return _failed(error, cli.trainer)
     return 0
@@ -179,7 +181,7 @@ def with_checkpoint(arguments: list[str]) -> list[str]:
     return [arguments[0], f"--config={base}", *arguments[1:], f"--ckpt_path={path}"]
 
 
-def _failed(error: Exception, trainer: Trainer) -> int:
+def _failed(error: BaseException, trainer: Trainer) -> int:
     where = ""
     if not isinstance(error, RunError):
         folder = run_folder(trainer)

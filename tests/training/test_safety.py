@@ -82,6 +82,7 @@ def test_file_named_like_a_library_cannot_shadow_it(child, tmp_path):
     process = child("fit", *BASE, "--trainer.max_epochs", "1")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
+    assert "fit finished" in out
     assert "shadowed" not in out + err
 
 
