@@ -6,6 +6,7 @@ from torch import Tensor
 from ..errors import InputError
 from .base import Activation
 from .numerics import widen
+from .statistics import mean_and_std
 
 __all__ = ["LayerAct", "layer_act"]
 
@@ -27,8 +28,8 @@ def layer_act(x: Tensor, eps: float = 1e-5) -> Tensor:
     """
     wide = widen(x)
     dims = tuple(range(1, x.dim())) or (0,)
-    variance, mean = torch.var_mean(wide, dim=dims, correction=0, keepdim=True)
-    return (wide * torch.sigmoid((wide - mean) * torch.rsqrt(variance + eps))).to(x.dtype)
+    mean, std = mean_and_std(wide, dims, eps)
+    return (wide * torch.sigmoid((wide - mean) / std)).to(x.dtype)
 
 
 class LayerAct(Activation):
