@@ -94,12 +94,14 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     assert {name.partition("/")[2] for name in metadata} >= {"METADATA", "licenses/LICENSE", "entry_points.txt"}
 
 
-def test_wheel_states_licence_name_and_python(wheel):
+def test_wheel_states_licence_python_extras_and_the_readme(wheel):
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith("METADATA"))
         metadata = Parser().parsestr(archive.read(name).decode())
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload().strip() == (CHECKOUT / "README.md").read_text().strip()
     assert set(metadata.get_all("Provides-Extra")) == {"dev", "docs", "operon", "ray", "slurm"}
 
 
