@@ -1,5 +1,6 @@
 """The wheel: built from what git would commit, complete, and able to train where it is installed."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sysconfig
 import tomllib
 import zipfile
 from email.parser import Parser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.xdist_group("packaging")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 OUTSIDE_THE_PACKAGE = {"tests", "docs", "benchmarks", "examples"}
+BROUGHT_ALONG = {"lightning-utilities"}  # a dependency of lightning and of torchmetrics
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 OTHER_PYTHONS = [
     path for version in ("3.12", "3.13") for path in sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
@@ -157,3 +160,33 @@ def test_constraints_name_a_tested_version_of_every_dependency_and_extra():
 
 def normalise(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
+
+
+def test_every_library_that_the_package_imports_is_declared():
+    declared = {normalise(Requirement(text).name) for text in PROJECT["project"]["dependencies"]}
+    optional = {
+        normalise(Requirement(text).name)
+        for extra in PROJECT["project"]["optional-dependencies"].values()
+        for text in extra
+    }
+    distributions = packages_distributions()
+    for path in committed_files():
+        if path.suffix != ".py" or path.parts[0] in OUTSIDE_THE_PACKAGE:
+            continue
+        for name, where in absolute_imports(CHECKOUT / path):
+            if name in sys.stdlib_module_names:
+                continue
+            owners = {normalise(owner) for owner in distributions.get(name, [name])}
+            known = declared if where == 0 else declared | optional
+            assert owners & (known | BROUGHT_ALONG), f"{path} imports {name}, which pyproject.toml does not declare"
+
+
+def absolute_imports(path: Path) -> list[tuple[str, int]]:
+    """Return the top-level names that a file imports, each with its indentation: 0 is when the file is imported."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(alias.name.partition(".")[0], node.col_offset) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.append(((node.module or "").partition(".")[0], node.col_offset))
+    return found
