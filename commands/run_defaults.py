@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning_utilities.core.imports import RequirementCache
 
 from ..callbacks import FiniteLoss, PlainProgress, SaveOnTermination, StepSeed
+from ..models import Task
 
 __all__ = ["default_callbacks", "default_loggers", "quieten_libraries"]
 
@@ -111,11 +112,12 @@ def default_callbacks(
 
 
 def _checkpoints(model: LightningModule, data: LightningDataModule | None) -> ModelCheckpoint:
-    if _has_validation_rows(data):
+    # a LightningModule of the user's logs what it likes
+    if isinstance(model, Task) and _has_validation_rows(data):
         return ModelCheckpoint(
             filename="best",
-            monitor=getattr(model, "monitor", "val/loss"),
-            mode=getattr(model, "mode", "min"),
+            monitor=model.monitor,
+            mode=model.mode,
             save_last=True,
             enable_version_counter=False,
         )

@@ -54,8 +54,8 @@ class ClassificationTask(Task):
         activation_lr: float | None = None,
         compile_network: bool = False,
     ) -> None:
-        if num_classes < 2:
-            raise InputError(f"num_classes is {num_classes}; classification needs two or more")
+        if num_classes is None or num_classes < 2:  # None: what a data module without the attribute gives
+            raise InputError(f"num_classes of the data is {num_classes}; classification needs two or more")
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.num_classes = num_classes
         super().__init__(

@@ -233,9 +233,11 @@ class Task(LightningModule):
 
 
 def build_network(
-    factory: NetworkFactory, in_features: int, out_features: int, feature_names: list[str] | None
+    factory: NetworkFactory, in_features: int | None, out_features: int, feature_names: list[str] | None
 ) -> nn.Module:
     """Call the factory with the sizes, and with the feature names where the network declares them."""
+    if in_features is None:
+        raise InputError("the data do not say how wide they are; a data module needs the attribute num_features")
     if feature_names is not None and "feature_names" in _accepted_names(factory):
         return factory(in_features, out_features, feature_names=feature_names)  # type: ignore[call-arg]
     return factory(in_features, out_features)

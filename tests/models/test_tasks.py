@@ -25,7 +25,7 @@ def test_binary_loss_equals_the_two_class_cross_entropy():
 
 
 def test_one_class_is_refused():
-    with pytest.raises(InputError, match="num_classes is 1"):
+    with pytest.raises(InputError, match="num_classes of the data is 1"):
         ClassificationTask(DenseNetwork, 4, 1)
 
 

@@ -7,7 +7,7 @@ import torch
 import yaml
 from axonlight.models import ClassificationTask, DenseNetwork
 
-from .conftest import BASE
+from .conftest import BASE, SHORT
 
 
 def test_closing_screen_and_files(axonlight):
@@ -158,3 +158,18 @@ def test_task_metrics_are_nan_with_a_count_when_undefined():
     values = task.val_metrics.compute()
     assert torch.isnan(values["val/auroc"])
     assert task.val_metrics["auroc"].undefined_classes == 1
+
+
+def test_module_and_data_of_somebody_else_train(axonlight):
+    boring = "lightning.pytorch.demos.boring_classes"
+    run = axonlight("fit", "--model", f"{boring}.BoringModel", "--data", f"{boring}.BoringDataModule", *SHORT[:2])
+    assert run.code == 0, run.err
+    assert (run.run_folder / "checkpoints" / "last.ckpt").exists()
+
+
+def test_data_without_sizes_are_refused_by_our_tasks(axonlight):
+    data = ["--data", "lightning.pytorch.demos.boring_classes.BoringDataModule"]
+    for task in ("ClassificationTask", "RegressionTask"):
+        run = axonlight("fit", "--model", task, "--model.network", "DenseNetwork", *data)
+        assert run.code == 2
+        assert "num_" in run.err
