@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 OUTSIDE_THE_PACKAGE = ("tests", "docs", "benchmarks", "examples")
 PACKAGES = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"][1:]
 TOP_LEVEL = sorted({name.split(".")[1] for name in PACKAGES})
-PUBLIC_CLASSES_OF = ("activations", "models", "datamodules", "callbacks", "metrics")
+PUBLIC_CLASSES_OF = ("activations", "models", "datamodules", "callbacks", "metrics", "structures")
 MAXIMUM_LINES = 400
 
 # What each part of the package may import, beside itself. Arrows go down: a part knows only parts above it here.

@@ -1,0 +1,11 @@
+"""Hierarchies and connectomes: what biological knowledge looks like as a graph. Imports no torch."""
+
+from .. import __version__ as _version  # noqa: F401  (refuses `import structures` from the checkout)
+from .hierarchy import Hierarchy
+from .layered import EdgeBlock
+from .policies import Policies, PolicyOptions
+from .report import MatchingReport
+from .summary import HierarchySummary
+from .text_table import SourceFile
+
+__all__ = ["EdgeBlock", "Hierarchy", "HierarchySummary", "MatchingReport", "Policies", "PolicyOptions", "SourceFile"]
