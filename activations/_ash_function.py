@@ -10,7 +10,8 @@ over those elements (leaky: the gate is l + (1 - l) s, and w carries a factor 1 
 `composed_ash` and `composed_gradient` say this in differentiable operators: compilers, vmap and gradients of
 gradients use them. `Ash` is the eager fast path: it keeps the input and its statistics, recomputes the gate,
 and works through a batch in blocks of samples small enough for the processor's cache, in buffers that are
-reused. (torch.func works; the older `is_grads_batched` cannot batch operators that write into buffers.)
+reused. A small input's gate is kept instead: there the number of operators counts, not memory. (torch.func works;
+the older `is_grads_batched` cannot batch operators that write into buffers.)
 """
 
 import inspect
@@ -104,6 +105,38 @@ def _workspace(like: Tensor, dtype: torch.dtype) -> Sequence[Tensor]:
             memory = torch.empty(3, BLOCK, dtype=dtype)
         setattr(_kept, str(dtype), memory)
     return [row[: like.numel()].view(like.shape) for row in memory]
+
+
+def _keeps_gate(x: Tensor, z: Tensor, alpha: Tensor, options: AshOptions) -> bool:
+    small = x.device.type == "cpu" and 0 < x.numel() <= BLOCK and x.dtype == z.dtype
+    return small and z.numel() == alpha.numel() == 1 and options.mode == "smooth"
+
+
+def _small_forward(x: Tensor, z: Tensor, alpha: Tensor, options: AshOptions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    reduced, eps, _, _ = options
+    mean = x.mean(reduced, keepdim=True)
+    gate = x - mean
+    std = torch.linalg.vector_norm(gate, dim=reduced, keepdim=True)
+    std.square_().mul_(std.numel() / x.numel()).add_(eps).sqrt_()
+    slope = 2 * float(alpha)
+    torch.add(std * (-float(z) * slope), gate, alpha=slope, out=gate).sigmoid_()
+    return x * gate, mean, std, gate
+
+
+def _small_gradient(
+    g: Tensor, x: Tensor, parameters: tuple[Tensor, Tensor], kept: tuple[Tensor, Tensor, Tensor], options: AshOptions
+) -> tuple[Tensor, Tensor, Tensor]:
+    (z, alpha), (mean, std, gate) = parameters, kept
+    level, slope, n = float(z), 2 * float(alpha), x.numel() // mean.numel()
+    t = torch.mul(g, x)
+    torch.ops.aten.sigmoid_backward.grad_input(t, gate, grad_input=t)
+    total = t.sum(options.reduced, keepdim=True)
+    # sum of t u, with u = x - mu - z sigma
+    dalpha = torch.dot(t.flatten(), x.flatten()) - torch.dot(total.flatten(), (mean + level * std).flatten())
+    factor = (total / std).mul_(-level * slope / n)
+    dx = torch.addcmul(torch.addcmul(total * (-slope / n), factor, mean, value=-1), g, gate)
+    dx.add_(t, alpha=slope).addcmul_(x, factor)
+    return dx, (torch.dot(total.flatten(), std.flatten()) * -slope).view_as(z), (2 * dalpha).view_as(alpha)
 
 
 def _forward_kernel(x: Tensor, z: Tensor, alpha: Tensor, options: AshOptions) -> tuple[Tensor, Tensor, Tensor]:
@@ -203,31 +236,35 @@ def _statistics_part(
 
 
 class Ash(torch.autograd.Function):
-    """y, mean and std of (x, z, alpha, options); only y carries a gradient."""
+    """y, mean, std and, of a small input, the gate of (x, z, alpha, options); only y carries a gradient."""
 
     @staticmethod
-    def forward(x: Tensor, z: Tensor, alpha: Tensor, options: AshOptions) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(x: Tensor, z: Tensor, alpha: Tensor, options: AshOptions) -> tuple[Tensor, ...]:
+        if _keeps_gate(x, z, alpha, options):
+            return _small_forward(x, z, alpha, options)
         return _forward_kernel(x, z, alpha, options)
 
     # torch binds the arguments by this signature at every call; kept here, it need not be read anew.
     forward.__signature__ = inspect.signature(forward.__func__)  # pyright: ignore[reportFunctionMemberAccess]
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         x, z, alpha, ctx.options = inputs
-        _, mean, std = output
-        ctx.mark_non_differentiable(mean, std)
+        _, *kept = output
+        ctx.mark_non_differentiable(*kept)
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x, z, alpha, mean, std)
+        ctx.save_for_backward(x, z, alpha, *kept)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         g = gradients[0]
         if g is None:
             return (None,) * 4
-        x, z, alpha, mean, std = ctx.saved_tensors
+        x, z, alpha, mean, std, *gate = ctx.saved_tensors
         if torch.is_grad_enabled():  # someone will differentiate the gradient
             return (*composed_gradient(g, x, z, alpha, ctx.options), None)
+        if gate:
+            return (*_small_gradient(g, x, (z, alpha), (mean, std, gate[0]), ctx.options), None)
         needs_alpha = ctx.needs_input_grad[2]
         return (*_gradient_kernel(g, x, (z, alpha), (mean, std), ctx.options, needs_alpha), None)
 

@@ -130,8 +130,23 @@ def test_empty_batch_passes():
     assert x.grad.shape == (0, 5)
 
 
-def test_only_the_input_and_its_statistics_are_kept_for_backward():
-    x, sizes = normal(8, 16, 16).requires_grad_(), []
+@pytest.mark.parametrize(("rows", "kept"), [(8, 2), (20, 1)])
+def test_a_large_input_and_its_statistics_alone_are_kept_for_backward(rows, kept):
+    # of a small input (2^18 elements) the gate is kept too
+    x, sizes = normal(rows, 128, 128).requires_grad_(), []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
         ASH().double()(x)
-    assert sum(sizes) <= x.numel() + 2 * 8 + 8
+    assert sum(sizes) <= kept * x.numel() + 2 * rows + 8
+
+
+def test_small_and_large_inputs_take_paths_that_agree():
+    small = normal(4, 200).requires_grad_()
+    module = ASH(z=0.3, alpha=0.8).double()
+    large = torch.cat([small.detach(), normal(2000, 200)]).requires_grad_()
+    weight = normal(4, 200).flip(0)
+    (module(small) * weight).sum().backward()
+    expected = [small.grad, *(parameter.grad.clone() for parameter in module.parameters())]
+    module.zero_grad()
+    (module(large)[:4] * weight).sum().backward()
+    got = [large.grad[:4], *(parameter.grad for parameter in module.parameters())]
+    torch.testing.assert_close(got, expected, atol=1e-12, rtol=1e-12)
