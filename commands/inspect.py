@@ -18,10 +18,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     activation.add_argument("--output", type=Path, help="file to write (default: named after the spec, here)")
     activation.add_argument("--low", type=float, default=-5.0, help="left end of the x axis (default: -5)")
     activation.add_argument("--high", type=float, default=5.0, help="right end of the x axis (default: 5)")
+    _add_hierarchy(things)
+
+
+def _add_hierarchy(things: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    hierarchy = things.add_parser(
+        "hierarchy",
+        help="compile a hierarchy from files, print and draw it",
+        description="Compile a hierarchy from files, print its layers, and draw it to a PNG file.",
+    )
+    files = hierarchy.add_argument_group("files", "one of gmt, mapping, obo, edges, terms, table, load")
+    for name, text in [
+        ("gmt", "gene sets, with --relations or alone"),
+        ("mapping", "table of features and pathways, with --relations"),
+        ("relations", "table of parent and child pathways"),
+        ("names", "table of pathways and their names"),
+        ("obo", "ontology in OBO format, with --annotations"),
+        ("annotations", "table of genes and terms"),
+        ("edges", "edge list: parent, child"),
+        ("terms", "term table: parent, child, default or gene"),
+        ("table", "table of paths: layer0_name, layer1_name, ..."),
+        ("load", "a hierarchy saved before (.npz or .json)"),
+        ("features", "features wanted: one per line, or the first column of a table"),
+    ]:
+        files.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
+    choices = hierarchy.add_argument_group("choices", "see axonlight.structures.Policies")
+    choices.add_argument("--species", help="name or code of Reactome's species, or any (default: Homo sapiens)")
+    choices.add_argument(
+        "--levels", type=_levels, metavar="N|all", help="layers of pathways (default: Reactome 4, else all)"
+    )
+    choices.add_argument("--level_rule", choices=("lock_step", "shortest", "longest"), help="default: lock_step")
+    choices.add_argument("--fill", choices=("copy", "skip"), help="default: copy")
+    choices.add_argument("--attach", choices=("descendants", "own", "every"), help="default: descendants")
+    choices.add_argument("--unannotated", choices=("drop", "residual"), help="default: drop")
+    choices.add_argument("--min_size", type=int, metavar="N", help="fewest features of a node")
+    choices.add_argument("--max_size", type=int, metavar="N", help="most features of a node")
+    choices.add_argument("--redundancy", type=float, metavar="J", help="Jaccard similarity from which a node goes")
+    choices.add_argument("--collapse_chains", action="store_true", help="merge only children into their parents")
+    hierarchy.add_argument("--save", type=Path, metavar="FILE", help="write the hierarchy to this .npz or .json file")
+    hierarchy.add_argument("--output", type=Path, default=Path("hierarchy.png"), help="image (default: hierarchy.png)")
+
+
+def _levels(text: str) -> int | str:
+    if text != "all" and not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a positive integer nor all")
+    return text if text == "all" else int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw what was asked for and say where it is."""
+    if arguments.thing == "hierarchy":
+        from .inspect_hierarchy import show_hierarchy
+
+        print(show_hierarchy(arguments))
+        return 0
     from .inspect_activation import draw_activation
 
     path = draw_activation(arguments.spec, arguments.output, arguments.low, arguments.high)

@@ -2,6 +2,7 @@
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import plots` from the checkout)
 from .curves import draw_curve
+from .hierarchy import draw_hierarchy
 from .training import draw_training_curves
 
-__all__ = ["draw_curve", "draw_training_curves"]
+__all__ = ["draw_curve", "draw_hierarchy", "draw_training_curves"]

@@ -1,11 +1,24 @@
 """Hierarchies and connectomes: what biological knowledge looks like as a graph. Imports no torch."""
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import structures` from the checkout)
+from .connectome import Connectome, ConnectomeSummary, TypedEdges
 from .hierarchy import Hierarchy
 from .layered import EdgeBlock
 from .policies import Policies, PolicyOptions
 from .report import MatchingReport
 from .summary import HierarchySummary
-from .text_table import SourceFile
+from .text_table import SourceFile, read_names
 
-__all__ = ["EdgeBlock", "Hierarchy", "HierarchySummary", "MatchingReport", "Policies", "PolicyOptions", "SourceFile"]
+__all__ = [
+    "Connectome",
+    "ConnectomeSummary",
+    "EdgeBlock",
+    "Hierarchy",
+    "HierarchySummary",
+    "MatchingReport",
+    "Policies",
+    "PolicyOptions",
+    "SourceFile",
+    "TypedEdges",
+    "read_names",
+]

@@ -3,7 +3,6 @@
 Legend: L levels counted from the roots, N nodes, F features. Layer 0 holds the features, layer L + 1 - k level k.
 """
 
-import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,8 +20,6 @@ from .trimming import trim
 __all__ = ["RESIDUAL", "Layers", "compile_layers"]
 
 RESIDUAL = "residual"
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,11 @@ def compile_layers(graph: Graph, policies: Policies) -> Layers:
         if source == 0:
             attached[pairs[0]] = True
     residual = policies.unannotated == "residual" and not attached.all()
+    if not attached.any() and not residual:
+        raise InputError(
+            f"attach={policies.attach!r} leaves no feature, since all are annotated to nodes that have children; use "
+            "attach='every'"
+        )
     report = replace(
         _report(graph, attached),
         residual=residual,
@@ -62,7 +64,6 @@ def compile_layers(graph: Graph, policies: Policies) -> Layers:
         relations_not_drawn=placement.not_drawn,
     )
     nodes, edges = _number(trimmed, blocks, present, attached, residual=residual, copy=policies.fill == "copy")
-    log.log(logging.INFO if report.complete else logging.WARNING, "%s", str(report).replace("\n", "; "))
     kept = {name for layer in nodes for name in layer}
     titles = {name: title for name, title in graph.titles.items() if name in kept}
     levels = len(placement.real)

@@ -12,6 +12,7 @@ from .layered import LayeredGraph
 from .obo import read_obo
 from .policies import Policies, PolicyOptions
 from .reactome import read_reactome
+from .report import log_report
 from .storage import as_plain, fields_of, read_plain, write_plain
 from .summary import HierarchySummary, summarize
 from .tables import EDGE_COLUMNS, read_edges, read_layers, read_terms
@@ -255,11 +256,14 @@ class Hierarchy(LayeredGraph):
             ((2, 2, 1), True)
         """
         layers, nodes, edges, sources, report = read_layers(table, features=features, columns=columns)
+        if report is not None:
+            log_report(report)
         return cls(tuple(layers), tuple(map(tuple, nodes)), tuple(edges), sources=sources, report=report)  # type: ignore[arg-type]
 
     @classmethod
     def _compiled(cls, graph: Graph, levels: int | None, options: PolicyOptions) -> Self:
         compiled = compile_layers(graph, Policies(levels=levels, **options))
+        log_report(compiled.report)
         return cls(**vars(compiled))
 
     def to_table(self) -> "pd.DataFrame":

@@ -133,10 +133,10 @@ class LayeredGraph:
         return [a & b for a, b in zip(fed, used, strict=True)]
 
     def adjacency(self, block: int) -> sparse.csr_array:
-        """Return one block of `edges` as a CSR matrix (target nodes, source nodes) of ones."""
+        """Return one block of `edges` as a CSR matrix of ones: row the node that an edge leaves, column the other."""
         source, target, index = self.edges[block]
         values = np.ones(index.shape[1])
-        return sparse.csr_array((values, (index[1], index[0])), shape=(self.sizes[target], self.sizes[source]))
+        return sparse.csr_array((values, (index[0], index[1])), shape=(self.sizes[source], self.sizes[target]))
 
     def memberships(self, layer: int | str) -> sparse.csr_array:
         """Return which features lie beneath each node of a layer, as a boolean CSR matrix (nodes, features)."""
@@ -144,7 +144,7 @@ class LayeredGraph:
         sets = [sparse.csr_array((size, self.sizes[0]), dtype=bool) for size in self.sizes]
         sets[0] = sparse.csr_array(sparse.eye_array(self.sizes[0], dtype=bool, format="csr"))
         for place, (source, target, _) in sorted(enumerate(self.edges), key=lambda item: item[1].source):
-            brought = as_boolean(self.adjacency(place) @ sets[source])
+            brought = as_boolean(self.adjacency(place).T @ sets[source])
             sets[target] = as_boolean(sets[target] + brought)
         return sets[goal]
 

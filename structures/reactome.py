@@ -55,7 +55,8 @@ def read_reactome(
     is_data = _is_reactome if code else None
     relation_table = split_header(read_table(relations, columns=2), header, is_data)
     related = _pairs_of(relation_table, _relation_columns(relation_table))
-    annotations = _read_annotations(mapping, header, columns, is_data)
+    known = {*related.first, *related.second}
+    annotations = _read_annotations(mapping, header, columns, is_data or (lambda row: not known.isdisjoint(row)))
     _check_identifiers(related, code, related.first, related.second)
     _check_identifiers(annotations.pairs, code, annotations.pairs.second)
     ours = f"R-{code}-" if code else ""
@@ -114,7 +115,7 @@ def _relation_columns(table: TextTable) -> tuple[int, int]:
 
 
 def _read_annotations(
-    mapping: TableLike, header: Header, columns: tuple[str, str] | None, is_data: Callable[[list[str]], bool] | None
+    mapping: TableLike, header: Header, columns: tuple[str, str] | None, is_data: Callable[[list[str]], bool]
 ) -> _Annotations:
     if isinstance(mapping, (str, os.PathLike)) and columns is None and is_gene_sets(mapping):
         sets = read_gene_sets(mapping)
@@ -136,8 +137,8 @@ def _mapping_columns(table: TextTable, columns: tuple[str, str] | None) -> tuple
     identifiers = [place for place in named if REACTOME_ID.match(table.rows[0][place])]
     if len(identifiers) == 1:
         others = [place for place in named if place != identifiers[0]]
-        # UniProt2Reactome and its like have the feature first, then the pathway and four columns about it.
-        if len(others) == 1 or (others and others[0] == 0):
+        # UniProt2Reactome and its like have no header, the feature first, the pathway, and four columns about it.
+        if len(others) == 1 or (others and others[0] == 0 and table.header is None):
             return others[0], identifiers[0]
     elif len(named) == 2:
         return named[0], named[1]

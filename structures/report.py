@@ -1,10 +1,13 @@
 """What became of the features and of the rows that annotate them."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["MatchingReport"]
+__all__ = ["MatchingReport", "log_report", "shown"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ class MatchingReport:
         if self.relations_not_drawn:
             lines.append(f"relations that the level rule cannot draw: {self.relations_not_drawn:,}")
         return "\n".join(lines)
+
+
+def log_report(report: MatchingReport) -> None:
+    """Log a report as one line, as a warning unless all features are in the hierarchy and nothing was left out."""
+    log.log(logging.INFO if report.complete else logging.WARNING, "%s", str(report).replace("\n", "; "))
 
 
 def shown(names: Sequence[str], limit: int = 5) -> str:

@@ -16,11 +16,13 @@ from ..errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Header", "SourceFile", "TableLike", "TextTable", "read_table", "read_text", "split_header"]
+__all__ = ["Header", "SourceFile", "TableLike", "TextTable", "read_names", "read_table", "read_text", "split_header"]
 
 Header: TypeAlias = bool | Literal["auto"]
 # A name in quotes takes no bar: pandas is imported by type checkers alone.
 TableLike: TypeAlias = Union[str, os.PathLike[str], Iterable[Sequence[object]], "pd.DataFrame"]
+
+_IN_MEMORY = "(table in memory)"
 
 # What the first row of a file holds if it names columns.
 _HEADER_WORDS = {
@@ -113,6 +115,30 @@ def read_table(given: TableLike, columns: int | None = None, delimiter: str | No
     return table
 
 
+def read_names(path: str | os.PathLike[str]) -> list[str]:
+    r"""Return the names in a file: one per line, or the first column of a table with a header.
+
+    Args:
+        path: A list of names, or a table (tab, comma or semicolon between cells; also gzipped).
+
+    Raises:
+        InputError: If the file cannot be read or a row of the table has no name.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "quantities.csv"
+        >>> _ = path.write_text("Protein,patient_1\nP02768,20.1\nP01009,18.5\n")
+        >>> read_names(path)
+        ['P02768', 'P01009']
+    """
+    table = read_table(path)
+    rows = table.rows if len(table.rows[0]) == 1 else table.rows[1:]
+    for number, row in enumerate(rows, len(table.rows) - len(rows)):
+        if not row[0]:
+            raise InputError(f"{table.where(number)} has no name in its first cell; give every row a name")
+    return [row[0] for row in rows]
+
+
 def split_header(table: TextTable, header: Header, is_data: Callable[[list[str]], bool] | None = None) -> TextTable:
     """Take the first row for names of columns, or for data, and refuse what contradicts the file.
 
@@ -135,7 +161,8 @@ def split_header(table: TextTable, header: Header, is_data: Callable[[list[str]]
         raise InputError(f"{name} line 1 holds data ({shown}) and no names of columns; read it with header=False")
     if header is False and words and not data:
         raise InputError(f"{name} line 1 holds names of columns ({shown}) and no data; read it with header=True")
-    if header == "auto" and not words and not data and len(table.rows) > 1:
+    unsure = header == "auto" and not words and not data and len(table.rows) > 1
+    if unsure and table.source.name != _IN_MEMORY:  # who writes rows in a program writes no header
         raise InputError(
             f"{name} line 1 ({shown}) looks like no other line; give header=True if it names the columns, else mend it "
             "or give header=False"
@@ -177,7 +204,7 @@ def _in_memory(given: "pd.DataFrame | Iterable[Sequence[object]]") -> TextTable:
     if not rows:
         raise InputError("the table given has no rows; give at least one")
     content = "\n".join("\t".join(row) for row in rows).encode()
-    source = SourceFile("(table in memory)", hashlib.sha256(content).hexdigest())
+    source = SourceFile(_IN_MEMORY, hashlib.sha256(content).hexdigest())
     return TextTable(source, list(range(1, len(rows) + 1)), rows, header)
 
 
