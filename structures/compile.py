@@ -172,5 +172,5 @@ def _report(graph: Graph, attached: BoolArray) -> MatchingReport:
         unattached=tuple(names[annotated & ~attached]),
         rows=graph.rows,
         pairs=graph.annotations.shape[1],
-        other_species=graph.other_species,
+        rows_elsewhere=graph.rows_elsewhere,
     )

@@ -53,7 +53,7 @@ class Graph:
         features: Names of the features, in the user's order.
         annotations: (2, A) distinct feature and node.
         rows: Annotation rows before duplicates were merged.
-        other_species: Rows of other species that were left out.
+        rows_elsewhere: Rows of other species or namespaces that were left out.
         titles: Readable names of nodes.
         sources: The files that it comes from.
     """
@@ -63,7 +63,7 @@ class Graph:
     features: tuple[str, ...]
     annotations: IntArray
     rows: int = 0
-    other_species: int = 0
+    rows_elsewhere: int = 0
     titles: dict[str, str] = field(default_factory=dict)
     sources: tuple[SourceFile, ...] = ()
 
@@ -83,7 +83,7 @@ def build_graph(
     *,
     titles: dict[str, str] | None = None,
     sources: Iterable[SourceFile] = (),
-    other_species: int = 0,
+    rows_elsewhere: int = 0,
 ) -> Graph:
     """Check relations and annotations and turn their names into numbers.
 
@@ -95,7 +95,7 @@ def build_graph(
         features: The features wanted, in this order; None takes all annotated ones, sorted.
         titles: Readable names.
         sources: The files.
-        other_species: Rows that a species filter left out.
+        rows_elsewhere: Rows that a filter by species or namespace left out.
 
     Raises:
         InputError: If a relation is empty, repeated or joins a node to itself, if relations form a cycle, if a feature
@@ -115,7 +115,7 @@ def build_graph(
         features=tuple(wanted),
         annotations=np.stack(np.divmod(distinct, len(nodes))),
         rows=pairs.shape[1],
-        other_species=other_species,
+        rows_elsewhere=rows_elsewhere,
         titles=titles or {},
         sources=tuple(sources),
     )

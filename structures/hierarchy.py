@@ -153,7 +153,8 @@ class Hierarchy(LayeredGraph):
             annotations: Gene and term, in a file, a data frame or rows.
             features: The features wanted, in this order; None takes all.
             relationships: Which relations make a parent.
-            namespace: The part of the ontology to keep, such as biological_process; None keeps all.
+            namespace: The part of the ontology to keep, such as biological_process; terms, relations and annotations
+                of others are left out. None keeps all.
             levels: Number of layers of terms; None keeps all.
             header: Whether the table begins with the names of its columns.
             **policies: See `Policies`.

@@ -49,9 +49,14 @@ def read_obo(
     )
     gene, term = _columns(table, {*terms, *primary})
     pairs = Pairs(table.source.name, table.column(gene), table.column(term), table.lines)
-    pairs = _annotations(pairs, terms, kept, primary)
+    pairs = _with_primary_names(pairs, terms, primary)
+    inside = pairs.only(lambda _, name: name in kept)
+    if not inside.first:
+        raise InputError(f"no term of {pairs.name} is of the namespace {namespace!r}; give another namespace, or None")
     titles = {name: term.name for name, term in kept.items() if term.name}
-    return build_graph(relations, pairs, features, titles=titles, sources=(source, table.source))
+    elsewhere = len(pairs.first) - len(inside.first)
+    sources = (source, table.source)
+    return build_graph(relations, inside, features, titles=titles, sources=sources, rows_elsewhere=elsewhere)
 
 
 def _terms(text: str, source: SourceFile, relationships: Collection[str]) -> tuple[dict[str, _Term], str]:
@@ -148,12 +153,12 @@ def _columns(table: TextTable, terms: Collection[str]) -> tuple[int, int]:
     return others[0], known[0]
 
 
-def _annotations(pairs: Pairs, terms: dict[str, _Term], kept: dict[str, _Term], primary: dict[str, str]) -> Pairs:
-    """Use primary identifiers; leave out terms of other namespaces; refuse unknown and obsolete ones."""
+def _with_primary_names(pairs: Pairs, terms: dict[str, _Term], primary: dict[str, str]) -> Pairs:
+    """Use primary identifiers; refuse unknown and obsolete ones."""
     names = [primary.get(name, name) if name not in terms else name for name in pairs.second]
     for row, name in enumerate(names):
         if name not in terms:
             raise InputError(f"{pairs.where(row)} names {name}, which is no term of the ontology{nearest(name, terms)}")
         if terms[name].obsolete:
             raise InputError(f"{pairs.where(row)} names {name}, which is obsolete; take both files from one release")
-    return Pairs(pairs.name, pairs.first, names, pairs.lines).only(lambda _, name: name in kept)
+    return Pairs(pairs.name, pairs.first, names, pairs.lines)

@@ -72,7 +72,7 @@ def read_reactome(
         _check_known(related, kept, frozenset(table.column(0)), table.source.name)
     _check_common(kept, related)
     other = len(annotations.pairs.first) - len(kept.first)
-    return build_graph(related, kept, features, titles=titles, sources=sources, other_species=other)
+    return build_graph(related, kept, features, titles=titles, sources=sources, rows_elsewhere=other)
 
 
 def species_code(species: str | None) -> str | None:

@@ -22,7 +22,7 @@ class MatchingReport:
         unattached: Names of features that are annotated only to nodes that take no features.
         rows: Annotation rows of the features.
         pairs: Distinct (feature, node) pairs among them.
-        other_species: Rows of other species that were left out.
+        rows_elsewhere: Rows of other species or namespaces that were left out.
         nodes_without_features: Nodes left out because no feature lies beneath them.
         trimmed: Nodes taken out per filter.
         relations_not_drawn: Parent-child relations between levels that the level rule cannot join.
@@ -44,7 +44,7 @@ class MatchingReport:
     unattached: tuple[str, ...] = ()
     rows: int = 0
     pairs: int = 0
-    other_species: int = 0
+    rows_elsewhere: int = 0
     nodes_without_features: int = 0
     trimmed: dict[str, int] = field(default_factory=dict)
     relations_not_drawn: int = 0
@@ -79,8 +79,8 @@ class MatchingReport:
             features,
             f"annotations: {self.rows:,} rows, {self.pairs:,} distinct pairs, {self.duplicates:,} {plural}",
         ]
-        if self.other_species:
-            lines[1] += f"; {self.other_species:,} rows of other species left out"
+        if self.rows_elsewhere:
+            lines[1] += f"; {self.rows_elsewhere:,} rows of other species or namespaces left out"
         if self.nodes_without_features:
             lines.append(f"nodes left out because no feature lies beneath them: {self.nodes_without_features:,}")
         lines += [f"nodes taken out by {name}: {count:,}" for name, count in self.trimmed.items() if count]

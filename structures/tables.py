@@ -65,6 +65,7 @@ def read_terms(table: TableLike, *, features: Iterable[str] | None, term_type: s
 def read_layers(table: TableLike, *, features: Iterable[str] | None, columns: Sequence[str] | None) -> Content:
     """Read the table that `Hierarchy.from_table` describes: layers, nodes, edge blocks, source and report."""
     rows = split_header(read_table(table), True)
+    wanted = None if features is None else [str(name) for name in features]
     header = rows.header or []
     if columns is None and set(EDGE_COLUMNS) <= set(header):
         return _edge_rows(rows, [header.index(name) for name in EDGE_COLUMNS])
@@ -76,13 +77,13 @@ def read_layers(table: TableLike, *, features: Iterable[str] | None, columns: Se
             )
     report = None
     chosen = rows.rows
-    if features is not None:
-        chosen, report = _matching_paths(rows, places[0], [str(name) for name in features])
+    if wanted is not None:
+        chosen, report = _matching_paths(rows, places[0], wanted)
     # Sorted, so that the order of lines does not matter; features in the order wanted.
     nodes = [sorted({row[place] for row in chosen}) for place in places]
-    if features is not None:
+    if wanted is not None:
         present = set(nodes[0])
-        nodes[0] = [name for name in map(str, features) if name in present]
+        nodes[0] = [name for name in wanted if name in present]
     numbers = [{name: number for number, name in enumerate(names)} for names in nodes]
     blocks: Blocks = []
     for layer, (low, high) in enumerate(itertools.pairwise(places)):

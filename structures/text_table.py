@@ -198,7 +198,8 @@ def _in_memory(given: "pd.DataFrame | Iterable[Sequence[object]]") -> TextTable:
     header: list[str] | None = None
     if hasattr(given, "columns"):
         frame: pd.DataFrame = given  # type: ignore[assignment]
-        header = [str(name).strip() for name in frame.columns]
+        # pandas' word for a column without a name
+        header = ["" if str(name).startswith("Unnamed: ") else str(name).strip() for name in frame.columns]
         given = frame.astype(object).where(frame.notna(), "").itertuples(index=False, name=None)
     rows = [[str(cell).strip() for cell in row] for row in given]
     if not rows:

@@ -55,7 +55,7 @@ def test_bash_completes(bash_script):
         (["da"], {"data"}),
         (["data", ""], {"list", "get", "check"}),
         (["data", "get", "sp"], {"spambase"}),
-        (["inspect", ""], {"activation"}),
+        (["inspect", ""], {"activation", "hierarchy"}),
         (["fit", "--trainer.max_"], {"--trainer.max_epochs", "--trainer.max_steps", "--trainer.max_time"}),
         (["fit", "--model", "C"], {"ClassificationTask"}),
         (["fit", "--model.network", ""], {"DenseNetwork"}),

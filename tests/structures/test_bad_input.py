@@ -112,11 +112,16 @@ def test_file_with_a_header_read_without(data_root):
         Hierarchy.from_reactome(folder / "translation.tsv", folder / "pathways.tsv", header=False)
 
 
-def test_mapping_of_another_species(data_root):
+def test_mapping_of_anrows_elsewhere(data_root):
     mapping = [("G1", "R-MMU-73843"), ("G2", "R-MMU-1971475")]
     relations = data_root / "reactome" / "ReactomePathwaysRelation.txt"
     with pytest.raises(InputError, match="another species than Homo sapiens, most of Mus musculus"):
         Hierarchy.from_reactome(mapping, relations)
+
+
+def test_relations_of_another_species(compiled):
+    with pytest.raises(InputError, match=r"relations\.txt line 1 and all other lines are of another species"):
+        compiled(relations="R-MMU-1\tR-MMU-2\n")
 
 
 def test_unknown_species(compiled):

@@ -135,10 +135,10 @@ def test_hallmark_sets_alone(data_root):
     assert "JUNB" in hierarchy.children("HALLMARK_TNFA_SIGNALING_VIA_NFKB")
 
 
-def test_other_species_are_filtered(data_root):
+def test_rows_elsewhere_are_filtered(data_root):
     folder = data_root / "reactome"
     mouse = [("G1", "R-MMU-73843"), ("G2", "R-HSA-73843")]
     hierarchy = Hierarchy.from_reactome(mouse, folder / "ReactomePathwaysRelation.txt", species="MMU", levels=1)
     assert hierarchy.features == ("G1",)
-    assert hierarchy.report.other_species == 1
+    assert hierarchy.report.rows_elsewhere == 1
     assert all(name.startswith("R-MMU-") for names in hierarchy.nodes[1:] for name in names)

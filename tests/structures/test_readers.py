@@ -4,6 +4,7 @@ import gzip
 
 import pandas as pd
 import pytest
+from axonlight.errors import InputError
 from axonlight.structures import Hierarchy, read_names
 
 # cell > repair > break repair; cell > death. TP53 is annotated to death and repair, BRCA1 to break repair.
@@ -60,6 +61,8 @@ def test_tables_with_headers_frames_and_gzip_are_the_same(tmp_path, relations):
     first = Hierarchy.from_reactome(packed, relations, levels=2)
     assert first == Hierarchy.from_reactome(MAPPING, with_header, levels=2)
     assert first == Hierarchy.from_reactome(frame, RELATIONS, levels=2)
+    index = pd.DataFrame(numbered(MAPPING), columns=["Unnamed: 0", "input", "translation"])
+    assert first == Hierarchy.from_reactome(index, RELATIONS, levels=2)
     extra = pd.DataFrame([(g, "x", p, "y") for g, p in MAPPING], columns=["id", "a", "path", "b"])
     assert first == Hierarchy.from_reactome(extra, RELATIONS, levels=2, columns=("id", "path"))
 
@@ -123,6 +126,11 @@ id: GO:6
 namespace: place
 is_a: GO:1
 
+[Term]
+id: GO:7
+namespace: place
+is_a: GO:6
+
 [Typedef]
 id: part_of
 """
@@ -151,6 +159,9 @@ def test_obo_namespace(obo, tmp_path):
     table = write(tmp_path / "genes.tsv", [("TP53", "GO:4"), ("BRCA1", "GO:6")], ("gene", "term"))
     hierarchy = Hierarchy.from_obo(obo, table, namespace="process")
     assert hierarchy.features == ("TP53",)
+    assert hierarchy.report.rows_elsewhere == 1
+    with pytest.raises(InputError, match="no term of .* is of the namespace 'place'; give another"):
+        Hierarchy.from_obo(obo, [("TP53", "GO:4")], namespace="place")
     assert Hierarchy.from_obo(obo, table, attach="every").features == ("BRCA1", "TP53")
 
 
@@ -198,7 +209,7 @@ def test_path_tables(tmp_path):
     assert hierarchy.layers == ("layer0_name", "layer1_name", "layer2_name")
     assert hierarchy.nodes == (("rs1", "rs2"), ("MYC", "TP53"), ("all",))
     assert [pairs.tolist() for _, _, pairs in hierarchy.edges] == [[[0, 1, 1], [1, 0, 1]], [[0, 1], [0, 0]]]
-    chosen = Hierarchy.from_table(path, features=["rs9", "rs1"])
+    chosen = Hierarchy.from_table(path, features=iter(["rs9", "rs1"]))
     assert chosen.nodes == (("rs1",), ("TP53",), ("all",))
     assert chosen.report.unannotated == ("rs9",)
 
