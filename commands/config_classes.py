@@ -144,6 +144,13 @@ def _public(package: ModuleType, base: type, without: type | None = None) -> dic
     return {f"{package.__name__}.{item.__name__}": item for item in leaves}
 
 
+def _networks() -> dict[str, type]:
+    """Return the public networks: modules made from the sizes of input and output, unlike the layers beside them."""
+    found = _public(models, nn.Module, without=LightningModule)
+    sizes = ["in_features", "out_features"]
+    return {path: item for path, item in found.items() if list(inspect.signature(item).parameters)[:2] == sizes}
+
+
 def _torch_optimizers() -> dict[str, type]:
     found = {name: item for name, item in vars(torch.optim).items() if inspect.isclass(item)}
     return {f"torch.optim.{n}": c for n, c in sorted(found.items()) if issubclass(c, Optimizer) and c is not Optimizer}
@@ -160,7 +167,7 @@ def _schedulers() -> dict[str, type]:
 PLACES = {
     "task": Place(LightningModule, _public(models, LightningModule)),
     # Called with the sizes of input and output.
-    "network": Place(nn.Module, _public(models, nn.Module, without=LightningModule), supplied=2),
+    "network": Place(nn.Module, _networks(), supplied=2),
     "activation": Place(nn.Module, _public(activations, nn.Module), supplied=0),
     "data": Place(LightningDataModule, _public(datamodules, LightningDataModule)),
     "callback": Place(

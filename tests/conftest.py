@@ -25,7 +25,8 @@ hypothesis.settings.load_profile("axonlight")
 CHECKOUT = Path(__file__).resolve().parents[1]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT)
 # Caches of tools and environments; and sources, which people edit while tests run.
-IGNORED_FOLDERS = {"__pycache__", "build", "_build", "node_modules", "shared"}
+# "runs" at the root: somebody may train there while the tests run; every test that trains has a folder of its own
+IGNORED_FOLDERS = {"__pycache__", "build", "_build", "node_modules", "shared", "runs"}
 SOURCE_SUFFIXES = {".py", ".md", ".yaml", ".toml", ".txt", ".cfg", ".swp", ".tmp"}
 
 

@@ -158,8 +158,8 @@ def test_fragments_are_valid(validator):
         assert mistake(validator, fragment) is None
 
 
-# Public, but only to be derived from.
-BASES = {"Activation", "Task", "NamedData", "TableDataModule"}
+# Public, but only to be derived from, or layers of networks.
+BASES = {"Activation", "Task", "NamedData", "TableDataModule", "EdgeLinear"}
 
 
 @pytest.mark.parametrize(
