@@ -160,7 +160,7 @@ def test_obo_namespace(obo, tmp_path):
     hierarchy = Hierarchy.from_obo(obo, table, namespace="process")
     assert hierarchy.features == ("TP53",)
     assert hierarchy.report.rows_elsewhere == 1
-    with pytest.raises(InputError, match="no term of .* is of the namespace 'place'; give another"):
+    with pytest.raises(InputError, match=r"no term of .* is of the namespace 'place'; give another"):
         Hierarchy.from_obo(obo, [("TP53", "GO:4")], namespace="place")
     assert Hierarchy.from_obo(obo, table, attach="every").features == ("BRCA1", "TP53")
 
