@@ -41,6 +41,11 @@ class SaveConfig(SaveConfigCallback):
             self.config_filename = next(name for name in names if not (folder / name).exists())
         super().setup(trainer, pl_module, stage)
 
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Log the seed beside the hyperparameters of model and data (called on the first rank)."""
+        for logger in trainer.loggers:
+            logger.log_hyperparams({"seed_everything": self.config["seed_everything"]})
+
 
 class AxonlightCLI(LightningCLI):
     """LightningCLI in subclass mode for model and data, with the data's sizes linked to the model."""

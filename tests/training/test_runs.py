@@ -37,6 +37,9 @@ def test_seed_is_saved_and_decides_the_numbers(axonlight):
     assert first.metric("train/loss") == again.metric("train/loss") != other.metric("train/loss")
     configs = [yaml.safe_load(path.read_text()) for path in sorted(first.folder.glob("runs/*/config.yaml"))]
     assert [config["seed_everything"] for config in configs] == [7, 7, 8]
+    logged = yaml.safe_load((other.run_folder / "hparams.yaml").read_text())
+    assert logged["seed_everything"] == 8
+    assert "seed" in other.out
 
 
 def test_seed_of_the_split_is_a_key_of_its_own(axonlight):
