@@ -1,4 +1,4 @@
-"""The two products as differentiable functions of eager mode; the backward of each is written with both.
+"""The two products as differentiable functions; the backward of each is written with both.
 
 Whatever order of derivative is asked for, these two products answer it: with P the product and S the sampled product,
 
@@ -16,7 +16,7 @@ from . import _kernels
 from ._custom_operators import edge_product_operator, edge_sampled_operator
 from .structure import EdgeStructure
 
-__all__ = ["EdgeProduct", "EdgeSampled"]
+__all__ = ["EdgeProduct", "EdgeSampled", "is_batched_gradient"]
 
 
 class EdgeProduct(Function):
@@ -25,7 +25,7 @@ class EdgeProduct(Function):
     @staticmethod
     def forward(weight: Tensor, x: Tensor, structure: EdgeStructure, transposed: bool, backend: str) -> Tensor:
         """Return (O, B), or (I, B) if transposed."""
-        if _is_batched_gradient(weight, x):
+        if is_batched_gradient(weight, x):
             return edge_product_operator(weight, x, *structure, transposed, backend)
         return _kernels.product(weight, x, structure, transposed, backend)
 
@@ -79,7 +79,7 @@ class EdgeSampled(Function):
     @staticmethod
     def forward(y: Tensor, x: Tensor, structure: EdgeStructure, backend: str) -> Tensor:
         """Return (E,)."""
-        if _is_batched_gradient(y, x):
+        if is_batched_gradient(y, x):
             return edge_sampled_operator(y, x, *structure, backend)
         return _kernels.sampled(y, x, structure, backend)
 
@@ -120,10 +120,10 @@ class EdgeSampled(Function):
         return values.unflatten(0, (count, -1)), 0  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _is_batched_gradient(*tensors: Tensor) -> bool:
+def is_batched_gradient(*tensors: Tensor) -> bool:
     """Whether `torch.autograd.grad(is_grads_batched=True)` runs: it skips vmap rules, and only loops over operators."""
     is_batched = torch._C._functorch.is_legacy_batchedtensor  # pyright: ignore[reportAttributeAccessIssue]
-    return is_batched(tensors[0]) or is_batched(tensors[1])
+    return any(map(is_batched, tensors))
 
 
 def _stacked(tensor: Tensor, dim: int | None, count: int) -> Tensor:

@@ -12,6 +12,7 @@ import warnings
 import torch
 from torch import Tensor
 
+from .choice import check_available
 from .structure import EdgeStructure
 
 __all__ = ["product", "sampled"]
@@ -28,12 +29,14 @@ def product(weight: Tensor, x: Tensor, structure: EdgeStructure, transposed: boo
         pointer, index, order = structure.input_pointer, structure.input_index, structure.input_order
     else:
         pointer, index, order = structure.output_pointer, structure.output_index, structure.output_order
-    values = weight.index_select(0, order) if order.shape[0] else weight.contiguous()
+    x = x.contiguous()
+    values = weight.index_select(0, order) if order.shape[0] else weight
     if backend == "csr":
+        check_available(backend, x.device.type)
         matrix = _csr(pointer, index, values, x.shape[0])
         with torch.autocast(x.device.type, enabled=False):
-            return matrix @ x.contiguous()
-    bags = torch.embedding_bag(x.contiguous(), index, pointer, False, 0, False, values, True)
+            return matrix @ x
+    bags = torch.embedding_bag(x, index, pointer, False, 0, False, values, True)
     return bags[0]
 
 
@@ -78,5 +81,7 @@ def _block(x: Tensor) -> int:
     return max(1, _GATHERED_VALUES // max(1, x.shape[1]))
 
 
-# torch says so once per process, of operators that the tests here compare with dense ones.
-warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+# torch warns once per process that these tensors are in beta; the tests here compare their products with dense ones.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    _csr(torch.tensor([0, 1]), torch.tensor([0]), torch.ones(1), 1)

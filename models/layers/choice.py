@@ -11,6 +11,10 @@ __all__ = ["Backend", "check_available", "check_backend", "choose_backend"]
 
 Backend = Literal["auto", "bag", "csr", "gather", "dense"]
 
+# Matrices with fewer entries are one cheap launch on a GPU. Estimated, not measured.
+_SMALL_ON_CUDA = 1 << 20
+_DENSE_ON_CUDA = 0.05
+
 
 def check_backend(backend: str) -> None:
     """Refuse names that are no backend."""
@@ -24,11 +28,20 @@ def check_backend(backend: str) -> None:
 def check_available(backend: str, device: str) -> None:
     """Refuse a kernel that this build of torch lacks."""
     if backend == "csr" and device == "cpu" and not torch.backends.mkl.is_available():
-        raise InputError(
-            "backend is 'csr', which needs MKL on a processor, and this torch has none; take 'bag' or 'auto'"
-        )
+        raise InputError("backend is 'csr', which needs MKL on a processor, and this torch has none; take 'bag'")
 
 
 def choose_backend(in_features: int, out_features: int, num_edges: int, batch: int, device: str) -> Backend:
-    """Return the backend that was the fastest where this was measured."""
-    return "bag"
+    """Return the backend that should be the fastest for a training step of this size.
+
+    On a processor two straight lines, in nanoseconds, fitted to the grid of `benchmarks/edge_linear.py --grid`: nodes
+    of the autograd graph, then what is paid per entry or edge and per sample.
+    """
+    entries = in_features * out_features
+    if device == "cpu":
+        dense = 110e3 + entries * (1.2 + 0.065 * batch) + 4 * num_edges
+        sparse = 190e3 + num_edges * (15 + 0.3 * batch) + 1.5 * (in_features + out_features) * batch
+        return "dense" if dense < sparse else "bag"
+    if device == "cuda":
+        return "dense" if entries < _SMALL_ON_CUDA or num_edges > _DENSE_ON_CUDA * entries else "csr"
+    return "gather"

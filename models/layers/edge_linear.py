@@ -3,6 +3,7 @@
 Legend of shapes: B batch, E edges, I inputs, O outputs, C channels.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -10,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
-from .choice import Backend, check_available, check_backend, choose_backend
+from .choice import Backend, check_backend, choose_backend
 from .initialization import Initialization, initialize_edges_
-from .products import dense_weight, edge_product
+from .products import dense_product, dense_weight, edge_linear
 from .structure import EdgeStructure
 
 __all__ = ["EdgeLinear"]
@@ -116,40 +117,48 @@ class EdgeLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., I) to (..., O), or (..., C or 1, I) to (..., C, O)."""
         x = self._checked(x)
-        result = self._result_type(x)
-        backend = self.chosen_backend(x.shape[:-1].numel() // (self.channels or 1), x.device)
-        half = result.itemsize < 4 and (backend != "dense" or x.device.type == "cpu")
-        compute = torch.float32 if half else result
+        weight = self.weight
+        backend = self.backend
+        if backend == "auto" or torch.compiler.is_exporting():
+            backend = self.chosen_backend(math.prod(x.shape[:-1]) // (self.channels or 1), x.device)
         if torch.is_autocast_enabled(x.device.type):
             with torch.autocast(x.device.type, enabled=False):
-                return self._product(x, backend, compute).to(result)
-        return self._product(x, backend, compute).to(result)
+                result = x.dtype if x.dtype == torch.float64 else torch.get_autocast_dtype(x.device.type)
+                return self._converted(x, backend, result)
+        if x.dtype != weight.dtype:
+            raise InputError(
+                f"the input has type {x.dtype} and the weights {weight.dtype}; convert one of them or use autocast"
+            )
+        if x.dtype.itemsize < 4:
+            return self._converted(x, backend, x.dtype)
+        return self._product(x, weight, self.bias, backend)
 
     def chosen_backend(self, batch: int, device: torch.device | str = "cpu") -> str:
         """Name the kernel that a call with `batch` samples takes."""
         if torch.compiler.is_exporting():
             return "dense"  # runs wherever the exported program does, without this package
-        if self.backend == "auto":
-            size = (self.in_features, self.out_features, self.structure.num_edges)
-            return choose_backend(*size, batch, torch.device(device).type)
-        check_available(self.backend, torch.device(device).type)
-        return self.backend
+        if self.backend != "auto":
+            return self.backend
+        structure = self.structure
+        size = (self.in_features, self.out_features, structure.source.shape[0])
+        return choose_backend(*size, batch, torch.device(device).type)
 
-    def _product(self, x: Tensor, backend: str, compute: torch.dtype) -> Tensor:
-        weight, bias = self.weight.to(compute), None if self.bias is None else self.bias.to(compute)
+    def _converted(self, x: Tensor, backend: str, result: torch.dtype) -> Tensor:
+        """Compute in float32 what is to be returned in a half type, where kernels lack half types or lose by them."""
+        native = backend == "dense" and x.device.type != "cpu"
+        compute = torch.float32 if result.itemsize < 4 and not native else result
+        bias = None if self.bias is None else self.bias.to(compute)
+        return self._product(x.to(compute), self.weight.to(compute), bias, backend).to(result)
+
+    def _product(self, x: Tensor, weight: Tensor, bias: Tensor | None, backend: str) -> Tensor:
         if backend == "dense":
-            matrix = dense_weight(weight, self.structure)
-            if self.channels is None:
-                return nn.functional.linear(x.to(compute), matrix, bias)
-            y = torch.einsum("...ci,coi->...co", x.to(compute), matrix)
-            return y if bias is None else y + bias
-        rows = x.reshape(-1, self._blocks.in_features).t()
-        rows = rows.to(compute, memory_format=torch.contiguous_format).contiguous()
-        y = edge_product(weight.flatten(), rows, self._blocks, backend)
-        if bias is not None:
-            y = y + bias.reshape(-1, 1)
+            return dense_product(x, dense_weight(weight, self.structure, self._place), bias)
+        if self.channels is None and x.ndim == 2:
+            return edge_linear(x, weight, bias, self.structure, backend)
+        samples = x.reshape(-1, self._blocks.in_features)
+        y = edge_linear(samples, weight.flatten(), None if bias is None else bias.flatten(), self._blocks, backend)
         tail = (self.out_features,) if self.channels is None else (self.channels, self.out_features)
-        return y.t().reshape(*x.shape[: x.ndim - len(tail)], *tail)
+        return y.reshape(*x.shape[: x.ndim - len(tail)], *tail)
 
     def _checked(self, x: Tensor) -> Tensor:
         if x.ndim == 0 or x.shape[-1] != self.in_features:
@@ -163,18 +172,10 @@ class EdgeLinear(nn.Module):
             )
         return x.expand(*x.shape[:-2], self.channels, self.in_features)
 
-    def _result_type(self, x: Tensor) -> torch.dtype:
-        if torch.is_autocast_enabled(x.device.type) and x.dtype != torch.float64:
-            return torch.get_autocast_dtype(x.device.type)
-        if x.dtype != self.weight.dtype:
-            raise InputError(
-                f"the input has type {x.dtype} and the weights {self.weight.dtype}; convert one of them or use autocast"
-            )
-        return x.dtype
-
     def _place_structure(self) -> None:
         if not self.weight.is_meta:
             self.structure = self.structure.to(self.weight.device)
+        self._place = self.structure.place
         self._blocks = self.structure if self.channels is None else self.structure.repeated(self.channels)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
