@@ -41,7 +41,42 @@ def _class_counts(target: Any, num_classes: int) -> Tensor:
     return torch.bincount(rows.flatten().long(), minlength=num_classes)
 
 
-class DefinedBinaryAUROC(BinaryAUROC):
+class _DefinedForBothClasses:
+    """Mixed into a binary ranking metric: NaN unless both classes have rows."""
+
+    target: Any
+    undefined_classes: int = 0
+
+    def compute(self) -> Tensor:
+        """Return the metric, or NaN."""
+        counts = _class_counts(self.target, 2)
+        self.undefined_classes = int((counts == 0).sum())
+        if self.undefined_classes:
+            return torch.tensor(torch.nan, device=counts.device)
+        return super().compute()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class _AveragedOverDefinedClasses:
+    """Mixed into a one-vs-rest metric: the mean over classes that have some rows and not all of them."""
+
+    target: Any
+    num_classes: int
+    undefined_classes: int = 0
+
+    def __init__(self, num_classes: int, **kwargs: Any) -> None:
+        super().__init__(num_classes, average="none", **kwargs)  # pyright: ignore[reportCallIssue]
+
+    def compute(self) -> Tensor:
+        """Return the mean over defined classes; NaN where there is none."""
+        counts = _class_counts(self.target, self.num_classes)
+        defined = (counts > 0) & (counts < counts.sum())
+        self.undefined_classes = int((~defined).sum())
+        if not defined.any():
+            return torch.tensor(torch.nan, device=counts.device)
+        return super().compute()[defined].mean()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class DefinedBinaryAUROC(_DefinedForBothClasses, BinaryAUROC):
     """Area under the ROC curve; NaN unless both classes are present.
 
     Example:
@@ -51,25 +86,9 @@ class DefinedBinaryAUROC(BinaryAUROC):
         (tensor(nan), 1)
     """
 
-    undefined_classes: int = 0
 
-    def compute(self) -> Tensor:
-        """Return the area, or NaN."""
-        counts = _class_counts(self.target, 2)
-        self.undefined_classes = int((counts == 0).sum())
-        return super().compute() if self.undefined_classes == 0 else torch.tensor(torch.nan, device=counts.device)
-
-
-class DefinedBinaryAveragePrecision(BinaryAveragePrecision):
+class DefinedBinaryAveragePrecision(_DefinedForBothClasses, BinaryAveragePrecision):
     """Average precision; NaN unless both classes are present (with positives alone it is 1 whatever the scores)."""
-
-    undefined_classes: int = 0
-
-    def compute(self) -> Tensor:
-        """Return the average precision, or NaN."""
-        counts = _class_counts(self.target, 2)
-        self.undefined_classes = int((counts == 0).sum())
-        return super().compute() if self.undefined_classes == 0 else torch.tensor(torch.nan, device=counts.device)
 
 
 class DefinedBinaryF1Score(BinaryF1Score):
@@ -82,43 +101,15 @@ class DefinedBinaryF1Score(BinaryF1Score):
         return torch.where(involved == 0, torch.nan, super().compute())
 
 
-class DefinedMulticlassAUROC(MulticlassAUROC):
+class DefinedMulticlassAUROC(_AveragedOverDefinedClasses, MulticlassAUROC):
     """One-vs-rest area under the ROC curve, averaged over the classes for which it is defined.
 
     `undefined_classes` counts those left out: classes without a row, or with every row.
     """
 
-    undefined_classes: int = 0
 
-    def __init__(self, num_classes: int, **kwargs: Any) -> None:
-        super().__init__(num_classes, average="none", **kwargs)
-
-    def compute(self) -> Tensor:
-        """Return the mean over defined classes; NaN where there is none."""
-        counts = _class_counts(self.target, self.num_classes)
-        defined = (counts > 0) & (counts < counts.sum())
-        self.undefined_classes = int((~defined).sum())
-        if not defined.any():
-            return torch.tensor(torch.nan, device=counts.device)
-        return super().compute()[defined].mean()
-
-
-class DefinedMulticlassAveragePrecision(MulticlassAveragePrecision):
+class DefinedMulticlassAveragePrecision(_AveragedOverDefinedClasses, MulticlassAveragePrecision):
     """One-vs-rest average precision, averaged over the classes for which it is defined."""
-
-    undefined_classes: int = 0
-
-    def __init__(self, num_classes: int, **kwargs: Any) -> None:
-        super().__init__(num_classes, average="none", **kwargs)
-
-    def compute(self) -> Tensor:
-        """Return the mean over defined classes; NaN where there is none."""
-        counts = _class_counts(self.target, self.num_classes)
-        defined = (counts > 0) & (counts < counts.sum())
-        self.undefined_classes = int((~defined).sum())
-        if not defined.any():
-            return torch.tensor(torch.nan, device=counts.device)
-        return super().compute()[defined].mean()
 
 
 def classification_metrics(num_classes: int) -> MetricCollection:
