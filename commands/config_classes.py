@@ -74,6 +74,8 @@ class Place:
 def parameters_of(owner: type) -> list[Parameter]:
     """Return the parameters of a class's constructor, those behind ``**options`` included.
 
+    Left out are the names in the class's `fixed_options`: what its constructor itself gives to the next class.
+
     Example:
         >>> from axonlight.datamodules import Higgs
         >>> [parameter.name for parameter in parameters_of(Higgs)][:3]
@@ -94,7 +96,8 @@ def parameters_of(owner: type) -> list[Parameter]:
                 found[item.name] = Parameter(item.name, annotation, item.default, described.get(item.name, ""))
         if not any(item.kind is inspect.Parameter.VAR_KEYWORD for item in signature):
             break
-    return list(found.values())
+    fixed = getattr(owner, "fixed_options", ())
+    return [parameter for parameter in found.values() if parameter.name not in fixed]
 
 
 def describe_arguments(*docstrings: str | None) -> dict[str, str]:

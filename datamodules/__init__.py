@@ -2,6 +2,7 @@
 
 from .loading import InMemoryLoader
 from .named import BreastCancer, Covertype, Higgs, NamedData, Spambase
+from .proteomics import Proteomics
 from .table import TableDataModule
 from .tabular import TabularData
 
@@ -11,6 +12,7 @@ __all__ = [
     "Higgs",
     "InMemoryLoader",
     "NamedData",
+    "Proteomics",
     "Spambase",
     "TableDataModule",
     "TabularData",

@@ -6,6 +6,7 @@ from .check import TableReport, check_table, find_column
 from .fetch import fetch_set, load_set
 from .locate import data_root, find_local, searched_files
 from .read import column_names, read_table
+from .text_column import read_text_column
 
 __all__ = [
     "NAMED_SETS",
@@ -20,5 +21,6 @@ __all__ = [
     "find_set",
     "load_set",
     "read_table",
+    "read_text_column",
     "searched_files",
 ]
