@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-__all__ = ["interleaved_medians", "machine", "measured_bandwidth", "set_memory_reuse"]
+__all__ = ["interleaved_medians", "interleaved_samples", "machine", "measured_bandwidth", "set_memory_reuse"]
 
 
 def _waiter(device: str) -> Callable[[], None]:
@@ -36,7 +36,19 @@ def interleaved_medians(
     sample_seconds: float = 2e-2,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Return the median seconds per call of each function.
+    """Return the median seconds per call of each function, see `interleaved_samples`."""
+    samples = interleaved_samples(functions, rounds, device, sample_seconds, clock)
+    return {name: statistics.median(values) for name, values in samples.items()}
+
+
+def interleaved_samples(
+    functions: Mapping[str, Callable[[], object]],
+    rounds: int = 15,
+    device: str = "cpu",
+    sample_seconds: float = 2e-2,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Return seconds per call of each function, one sample per round, the fastest first.
 
     Every round calls every function once (so often in a row that a sample lasts `sample_seconds`): what else
     the machine does in the meantime hits all of them alike, and their ratios stay meaningful. With one thread,
@@ -59,7 +71,7 @@ def interleaved_medians(
     for _ in range(rounds):
         for name, function in functions.items():
             samples[name].append(seconds(function, repeats[name]))
-    return {name: statistics.median(values) for name, values in samples.items()}
+    return {name: sorted(values) for name, values in samples.items()}
 
 
 def measured_bandwidth(device: str = "cpu", megabytes: int = 256) -> float:

@@ -34,13 +34,14 @@ def check_available(backend: str, device: str) -> None:
 def choose_backend(in_features: int, out_features: int, num_edges: int, batch: int, device: str) -> Backend:
     """Return the backend that should be the fastest for a training step of this size.
 
-    On a processor two straight lines, in nanoseconds, fitted to the grid of `benchmarks/edge_linear.py --grid`: nodes
-    of the autograd graph, then what is paid per entry or edge and per sample.
+    On a processor two sums in nanoseconds, fitted to the grid of `benchmarks/edge_linear.py --grid` with one thread:
+    the nodes of the autograd graph, what is paid per entry or edge, and the transposition of input and output.
     """
     entries = in_features * out_features
     if device == "cpu":
-        dense = 110e3 + entries * (1.2 + 0.065 * batch) + 4 * num_edges
-        sparse = 190e3 + num_edges * (15 + 0.3 * batch) + 1.5 * (in_features + out_features) * batch
+        dense = 85e3 + entries * (0.7 + 0.068 * batch) + 2 * num_edges
+        per_edge = 5 + 0.2 * batch + 6 / max(batch, 1)  # single samples leave the vector units idle
+        sparse = 170e3 + num_edges * per_edge + 1.4 * (in_features + out_features) * batch
         return "dense" if dense < sparse else "bag"
     if device == "cuda":
         return "dense" if entries < _SMALL_ON_CUDA or num_edges > _DENSE_ON_CUDA * entries else "csr"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from .choice import Backend, check_backend, choose_backend
 from .initialization import Initialization, initialize_edges_
-from .products import dense_product, dense_weight, edge_linear
+from .products import DenseLayout, dense_product, dense_weight, edge_linear
 from .structure import EdgeStructure
 
 __all__ = ["EdgeLinear"]
@@ -112,47 +112,49 @@ class EdgeLinear(nn.Module):
 
     def dense_weight(self) -> Tensor:
         """The equal dense matrix (O, I), or (C, O, I); differentiable."""
-        return dense_weight(self.weight, self.structure)
+        return dense_weight(self.weight, self._layout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., I) to (..., O), or (..., C or 1, I) to (..., C, O)."""
-        x = self._checked(x)
         weight = self.weight
-        backend = self.backend
-        if backend == "auto" or torch.compiler.is_exporting():
-            backend = self.chosen_backend(math.prod(x.shape[:-1]) // (self.channels or 1), x.device)
-        if torch.is_autocast_enabled(x.device.type):
-            with torch.autocast(x.device.type, enabled=False):
-                result = x.dtype if x.dtype == torch.float64 else torch.get_autocast_dtype(x.device.type)
-                return self._converted(x, backend, result)
-        if x.dtype != weight.dtype:
-            raise InputError(
-                f"the input has type {x.dtype} and the weights {weight.dtype}; convert one of them or use autocast"
-            )
-        if x.dtype.itemsize < 4:
-            return self._converted(x, backend, x.dtype)
-        return self._product(x, weight, self.bias, backend)
+        if self.channels is not None or x.ndim == 0 or x.shape[-1] != self.in_features:
+            x = self._checked(x)
+        backend = self._backend_for(x)
+        if torch.is_autocast_enabled(x.device.type) or x.dtype != weight.dtype or x.dtype.itemsize < 4:
+            return self._converted(x, backend)
+        if backend == "dense":
+            return dense_product(x, dense_weight(weight, self._layout), self.bias)
+        return self._sparse_product(x, weight, self.bias, backend)
 
-    def chosen_backend(self, batch: int, device: torch.device | str = "cpu") -> str:
-        """Name the kernel that a call with `batch` samples takes."""
-        if torch.compiler.is_exporting():
-            return "dense"  # runs wherever the exported program does, without this package
+    def chosen_backend(self, batch: int, device: str = "cpu") -> str:
+        """Name the kernel that a call with `batch` samples takes on a type of device ("cpu", "cuda", ...)."""
         if self.backend != "auto":
             return self.backend
-        structure = self.structure
-        size = (self.in_features, self.out_features, structure.source.shape[0])
-        return choose_backend(*size, batch, torch.device(device).type)
+        return choose_backend(self.in_features, self.out_features, self.structure.num_edges, batch, device)
 
-    def _converted(self, x: Tensor, backend: str, result: torch.dtype) -> Tensor:
+    def _backend_for(self, x: Tensor) -> str:
+        if torch.compiler.is_exporting():
+            return "dense"  # runs wherever the exported program does, without this package
+        batch = x.shape[0] if x.ndim == 2 else math.prod(x.shape[:-1]) // (self.channels or 1)
+        return self.chosen_backend(batch, x.device.type)
+
+    def _converted(self, x: Tensor, backend: str) -> Tensor:
         """Compute in float32 what is to be returned in a half type, where kernels lack half types or lose by them."""
-        native = backend == "dense" and x.device.type != "cpu"
-        compute = torch.float32 if result.itemsize < 4 and not native else result
-        bias = None if self.bias is None else self.bias.to(compute)
-        return self._product(x.to(compute), self.weight.to(compute), bias, backend).to(result)
+        device, result = x.device.type, x.dtype
+        if torch.is_autocast_enabled(device) and result != torch.float64:
+            result = torch.get_autocast_dtype(device)
+        elif result != self.weight.dtype:
+            raise InputError(
+                f"the input has type {result} and the weights {self.weight.dtype}; convert one of them or use autocast"
+            )
+        compute = torch.float32 if result.itemsize < 4 and (backend != "dense" or device == "cpu") else result
+        weight, bias = self.weight.to(compute), None if self.bias is None else self.bias.to(compute)
+        with torch.autocast(device, enabled=False):
+            if backend == "dense":
+                return dense_product(x.to(compute), dense_weight(weight, self._layout), bias).to(result)
+            return self._sparse_product(x, weight, bias, backend).to(result)
 
-    def _product(self, x: Tensor, weight: Tensor, bias: Tensor | None, backend: str) -> Tensor:
-        if backend == "dense":
-            return dense_product(x, dense_weight(weight, self.structure, self._place), bias)
+    def _sparse_product(self, x: Tensor, weight: Tensor, bias: Tensor | None, backend: str) -> Tensor:
         if self.channels is None and x.ndim == 2:
             return edge_linear(x, weight, bias, self.structure, backend)
         samples = x.reshape(-1, self._blocks.in_features)
@@ -175,7 +177,7 @@ class EdgeLinear(nn.Module):
     def _place_structure(self) -> None:
         if not self.weight.is_meta:
             self.structure = self.structure.to(self.weight.device)
-        self._place = self.structure.place
+        self._layout = DenseLayout.of(self.structure)
         self._blocks = self.structure if self.channels is None else self.structure.repeated(self.channels)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

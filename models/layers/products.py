@@ -3,7 +3,7 @@
 Legend of shapes: E edges, I inputs, O outputs, B samples.
 """
 
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -13,10 +13,12 @@ from ._eager import EagerDenseWeight, EagerEdgeLinear, feature_major, is_plain
 from ._functions import EdgeProduct
 from .structure import EdgeStructure
 
-__all__ = ["dense_product", "dense_weight", "edge_linear"]
+__all__ = ["DenseLayout", "dense_product", "dense_weight", "edge_linear"]
 
 # Below, torch's own nodes cost less than one written in Python.
 _EDGES_WORTH_A_NODE = 1 << 13
+# Zeros to copy are kept for matrices up to this size, where clearing new memory would show.
+_ENTRIES_KEPT = 1 << 16
 
 
 def edge_linear(x: Tensor, weight: Tensor, bias: Tensor | None, structure: EdgeStructure, backend: str) -> Tensor:
@@ -39,22 +41,46 @@ def _product(weight: Tensor, x: Tensor, structure: EdgeStructure, backend: str) 
     return y.index_add(0, structure.target, x.index_select(0, structure.source) * weight.unsqueeze(1))
 
 
-def dense_weight(weight: Tensor, structure: EdgeStructure, place: Tensor | None = None) -> Tensor:
-    """Scatter weights (..., E) into matrices (..., O, I) that are 0 elsewhere; differentiable.
+class DenseLayout(NamedTuple):
+    """What it takes to write the values of a layer into its dense matrix.
 
-    place: `structure.place`, where the caller keeps it.
+    Attributes:
+        shape: (O, I).
+        place: Where each edge lies in the flattened matrix, int64 (E,).
+        zeros: A matrix of zeros, or an empty vector where that would take much memory.
+        is_full: Whether the edges are all entries of the matrix, row by row.
     """
-    shape = (*weight.shape[:-1], structure.out_features, structure.in_features)
-    if structure.is_full_matrix:
-        return weight.view(shape)
-    place = structure.place if place is None else place
-    count = shape[-1] * shape[-2]
-    if weight.ndim == 1 and weight.shape[0] >= _EDGES_WORTH_A_NODE and is_plain():
-        flat: Any = EagerDenseWeight.apply(weight, place, count)
-        return flat.view(shape)
-    if weight.ndim > 1:
-        place = place.expand_as(weight)
-    return weight.new_zeros(*weight.shape[:-1], count).scatter(-1, place, weight).view(shape)
+
+    shape: tuple[int, int]
+    place: Tensor
+    zeros: Tensor
+    is_full: bool
+
+    @classmethod
+    def of(cls, structure: EdgeStructure) -> Self:
+        """Return the layout of a structure, on its device."""
+        inputs, outputs = structure.in_features, structure.out_features
+        place = structure.target.long() * inputs + structure.source
+        is_full = structure.num_edges == inputs * outputs and structure.output_order.shape[0] == 0
+        shape = (outputs, inputs) if inputs * outputs <= _ENTRIES_KEPT else (0,)
+        zeros = place.new_zeros(shape, dtype=torch.float32)
+        return cls((outputs, inputs), place, zeros, is_full)
+
+
+def dense_weight(weight: Tensor, layout: DenseLayout) -> Tensor:
+    """Scatter weights (..., E) into matrices (..., O, I) that are 0 elsewhere; differentiable."""
+    shape, place, zeros, is_full = layout
+    if is_full:
+        return weight.view(*weight.shape[:-1], *shape)
+    count = shape[0] * shape[1]
+    if weight.ndim == 1 and is_plain():
+        if weight.shape[0] >= _EDGES_WORTH_A_NODE:
+            flat: Any = EagerDenseWeight.apply(weight, place, count)
+            return flat.view(shape)
+        if zeros.ndim == 2 and zeros.dtype == weight.dtype:
+            return zeros.put(place, weight)
+    leading = weight.shape[:-1]
+    return weight.new_zeros(*leading, count).scatter(-1, place.expand_as(weight), weight).view(*leading, *shape)
 
 
 def dense_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

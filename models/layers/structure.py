@@ -107,16 +107,6 @@ class EdgeStructure(NamedTuple):
         return torch.stack([self.source, self.target]).long()
 
     @property
-    def place(self) -> Tensor:
-        """Where each edge lies in the flattened matrix (O, I): int64 (E,)."""
-        return self.target.long() * self.in_features + self.source
-
-    @property
-    def is_full_matrix(self) -> bool:
-        """Whether the edges are all entries of the matrix (O, I), row by row."""
-        return self.num_edges == self.in_features * self.out_features and self.output_order.shape[0] == 0
-
-    @property
     def in_degree(self) -> Tensor:
         """Number of edges into each output, (O,)."""
         return self.output_pointer.diff()
