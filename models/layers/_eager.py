@@ -15,7 +15,7 @@ from ._functions import EdgeProduct, EdgeSampled, is_batched_gradient
 from ._kernels import product, sampled
 from .structure import EdgeStructure
 
-__all__ = ["EagerDenseWeight", "EagerEdgeLinear", "feature_major", "is_plain"]
+__all__ = ["EagerDenseWeight", "EagerEdgeLinear", "feature_major", "is_plain", "transposed_copy"]
 
 
 def is_plain() -> bool:
@@ -26,9 +26,19 @@ def is_plain() -> bool:
 
 
 def feature_major(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return x (B, F) as contiguous (F, B) of a type, in at most one copy."""
+    """Return x (B, F) as contiguous (F, B) of a type."""
+    if x.dtype != dtype:
+        x = x.to(dtype)
     rows = x.t()
-    return rows.contiguous() if rows.dtype == dtype else rows.to(dtype, memory_format=torch.contiguous_format)
+    return rows if rows.is_contiguous() else transposed_copy(x)
+
+
+def transposed_copy(x: Tensor) -> Tensor:
+    """Return a contiguous transposition.
+
+    torch copies transposed matrices by one thread, and arrays of three dimensions by all, often faster even by one.
+    """
+    return x.unsqueeze(0).transpose(1, 2).contiguous().squeeze(0)
 
 
 class EagerEdgeLinear(Function):
@@ -50,6 +60,7 @@ class EagerEdgeLinear(Function):
         # rows comes from x; x itself is kept for those who differentiate the backward.
         ctx.save_for_backward(weight if needs[0] else None, *((x, rows) if needs[1] else (None, None)))
         ctx.options = (structure, backend, weight.dtype, x.dtype)
+        ctx.is_batch_major = x.is_contiguous()
         return y.t()
 
     @staticmethod
@@ -62,9 +73,12 @@ class EagerEdgeLinear(Function):
             return _differentiable_backward(ctx.needs_input_grad, g, weight, x, *ctx.options)
         g_rows = feature_major(g, compute)
         needs = ctx.needs_input_grad
-        x_gradient = product(weight, g_rows, structure, True, backend).t() if needs[0] else None
-        if x_gradient is not None and x_dtype != compute:
-            x_gradient = x_gradient.to(x_dtype)
+        x_gradient = None
+        if needs[0]:
+            x_rows = product(weight, g_rows, structure, True, backend)
+            # In the layout of x, which is the one that its source wants; torch would copy it with one thread.
+            x_gradient = transposed_copy(x_rows) if ctx.is_batch_major else x_rows.t()
+            x_gradient = x_gradient if x_dtype == compute else x_gradient.to(x_dtype)
         weight_gradient = sampled(g_rows, rows, structure, backend) if needs[1] else None
         bias_gradient = g_rows.sum(1) if needs[2] else None
         return x_gradient, weight_gradient, bias_gradient, None, None
