@@ -17,6 +17,9 @@ from .structure import EdgeStructure
 
 __all__ = ["EagerDenseWeight", "EagerEdgeLinear", "feature_major", "is_plain", "transposed_copy"]
 
+_MOST_ROWS = 512
+_CACHE_WAY = 256
+
 
 def is_plain() -> bool:
     """Whether nothing but ordinary backward can look at what runs now: no compiler, transform or forward derivative."""
@@ -36,8 +39,12 @@ def feature_major(x: Tensor, dtype: torch.dtype) -> Tensor:
 def transposed_copy(x: Tensor) -> Tensor:
     """Return a contiguous transposition.
 
-    torch copies transposed matrices by one thread, and arrays of three dimensions by all, often faster even by one.
+    torch copies a transposed matrix in blocks with one thread, and an array of three dimensions row by row with all.
+    Rows are faster, also with one thread, while what a row of the copy reads stays in the cache: few rows of x, and
+    not a power of two apart.
     """
+    if x.shape[0] > _MOST_ROWS or x.shape[1] % _CACHE_WAY == 0:
+        return x.t().contiguous()
     return x.unsqueeze(0).transpose(1, 2).contiguous().squeeze(0)
 
 
