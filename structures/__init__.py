@@ -2,6 +2,7 @@
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import structures` from the checkout)
 from .connectome import Connectome, ConnectomeSummary, TypedEdges
+from .entities import entity_of
 from .hierarchy import Hierarchy
 from .layered import EdgeBlock
 from .policies import Policies, PolicyOptions
@@ -20,5 +21,6 @@ __all__ = [
     "PolicyOptions",
     "SourceFile",
     "TypedEdges",
+    "entity_of",
     "read_names",
 ]
