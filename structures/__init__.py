@@ -3,6 +3,7 @@
 from .. import __version__ as _version  # noqa: F401  (refuses `import structures` from the checkout)
 from .connectome import Connectome, ConnectomeSummary, TypedEdges
 from .entities import entity_of
+from .files import HierarchyFiles, read_hierarchy
 from .hierarchy import Hierarchy
 from .layered import EdgeBlock
 from .policies import Policies, PolicyOptions
@@ -15,6 +16,7 @@ __all__ = [
     "ConnectomeSummary",
     "EdgeBlock",
     "Hierarchy",
+    "HierarchyFiles",
     "HierarchySummary",
     "MatchingReport",
     "Policies",
@@ -22,5 +24,6 @@ __all__ = [
     "SourceFile",
     "TypedEdges",
     "entity_of",
+    "read_hierarchy",
     "read_names",
 ]
