@@ -1,0 +1,8 @@
+"""Simple models on the same rows, printed beside every result: plain arrays in, the tasks' metrics out."""
+
+from .. import __version__ as _version  # noqa: F401  (refuses `import baselines` from the checkout)
+from .classification import classification_floors
+from .regression import regression_floors
+from .ridge_logistic import RidgeLogistic
+
+__all__ = ["RidgeLogistic", "classification_floors", "regression_floors"]
