@@ -1,6 +1,7 @@
 """The named data sets: published names and sizes, known without opening a file."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..datasets import NamedSet, data_root, fetch_set, find_local, find_set, load_set
@@ -51,6 +52,11 @@ class NamedData(TableDataModule):
             return f"{self.set_name} (in scikit-learn)"
         found = find_local(self.named_set, data_root(self.root))
         return self.set_name if found is None else str(found)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folder of the data."""
+        return [data_root(self.root)]
 
     @cached_property
     def target(self) -> Target:

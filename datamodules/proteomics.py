@@ -132,6 +132,11 @@ class Proteomics(TableDataModule):
         """The matrix."""
         return str(self.quantities)
 
+    @property
+    def folders(self) -> list[Path]:
+        """The folder of the matrix."""
+        return [self.quantities.parent]
+
     @cached_property
     def target(self) -> Target:
         """The group; class 1 is `positive`."""

@@ -7,6 +7,7 @@ import hashlib
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..randomness import global_seed
+from ..structures import Hierarchy, HierarchyFiles
 from .encoding import Missing, Scale, TableEncoder, prediction_table
 from .grouping import connected_labels, count_duplicates_across, group_labels, row_fingerprints
+from .knowledge import hierarchy_of
 from .loading import InMemoryLoader
 from .splitting import Split, SplitOptions, split_rows
 from .targets import Target
@@ -56,6 +59,9 @@ class TableDataModule(LightningDataModule):
         drop_last: Whether a smaller last training batch is left out.
         shuffle_seed: Seed of the order of training rows; None takes the seed of `seed_everything`, else 0.
         predict_path: Table to predict for, with the same feature columns; None predicts for every row.
+        hierarchy: What is known about the features, for networks that are built on it: a reader, its files and its
+            choices, such as `{reader: gmt, path: sets.gmt}` (see `structures.HierarchyFiles`). In Python also a
+            `Hierarchy`, which checkpoints keep with the task alone.
 
     Raises:
         InputError: If an option is out of range.
@@ -85,6 +91,7 @@ class TableDataModule(LightningDataModule):
         drop_last: bool = False,
         shuffle_seed: int | None = None,
         predict_path: str | None = None,
+        hierarchy: HierarchyFiles | Hierarchy | None = None,
     ) -> None:
         super().__init__()
         self.split_options = SplitOptions(test_fraction, val_fraction, fold, num_folds, split_seed)
@@ -109,10 +116,11 @@ class TableDataModule(LightningDataModule):
         self.drop_last = drop_last
         self.shuffle_seed = shuffle_seed
         self.predict_path = predict_path
+        self._knowledge = hierarchy
         self._frame: pd.DataFrame | None = None
         self._features: Tensor | None = None
         self._restored: dict[str, Any] | None = None
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=["hierarchy"] if isinstance(hierarchy, Hierarchy) else [])
 
     # What a subclass provides.
 
@@ -139,6 +147,19 @@ class TableDataModule(LightningDataModule):
         """Return the encoder, not yet fitted."""
         raise NotImplementedError
 
+    @property
+    def folders(self) -> list[Path]:
+        """Folders in which relative names of files are looked for, before the working directory."""
+        return []
+
+    def divide(self, frame: "pd.DataFrame", strata: np.ndarray | None, groups: np.ndarray | None) -> Split:
+        """Return the rows of each part; by default as `split_options` says."""
+        return split_rows(len(frame), self.split_options, strata, groups)
+
+    def read_new(self, path: str) -> "pd.DataFrame":
+        """Read the rows of `predict_path`; by default a table that has the feature columns."""
+        return prediction_table(path, self._feature_columns)
+
     # What others may ask for at once: nothing here is fitted.
 
     @cached_property
@@ -161,6 +182,13 @@ class TableDataModule(LightningDataModule):
         """Names of the encoded features, in order."""
         return self.encoder.feature_names
 
+    @cached_property
+    def hierarchy(self) -> Hierarchy | None:
+        """The hierarchy above the features, or None."""
+        if self._knowledge is None:
+            return None
+        return hierarchy_of(self._knowledge, self.feature_names, self.folders, self.source)
+
     @property
     def num_classes(self) -> int:
         """Two for a binary task, 0 for regression (one output, no class)."""
@@ -174,12 +202,12 @@ class TableDataModule(LightningDataModule):
     # The life of the data.
 
     def setup(self, stage: str | None = None) -> None:
-        """Read and divide the table and fit the encoder on training rows; a second call does nothing.
+        """Read table and hierarchy, divide, fit the encoder on training rows; a second call does nothing.
 
         Raises:
-            InputError: If the table does not suit the options; the message names file, column and row.
+            InputError: If table or hierarchy do not suit the options; the message names file, column and row.
         """
-        _ = self._divided
+        _ = self._divided, self.hierarchy
 
     @property
     def rows(self) -> Split:
@@ -209,7 +237,7 @@ class TableDataModule(LightningDataModule):
         self.encoder.check(frame, self.source)
         copies = row_fingerprints(frame[self._feature_columns], target)
         strata = target if self.stratify and self.task != "regression" else None
-        split = split_rows(len(frame), self.split_options, strata, self._groups(frame, copies))
+        split = self.divide(frame, strata, self._groups(frame, copies))
         self._refuse_one_class(split, target)
         duplicates = count_duplicates_across(copies, split)
         if duplicates:
@@ -313,7 +341,7 @@ class TableDataModule(LightningDataModule):
         self.setup()
         if self.predict_path is None:
             return self._loader(np.arange(len(self._divided.target)))
-        frame = prediction_table(self.predict_path, self._feature_columns)
+        frame = self.read_new(self.predict_path)
         return self._batches([torch.from_numpy(self.encoder.transform(frame, self.predict_path))])
 
     def _loader(self, rows: np.ndarray, **options: Any) -> InMemoryLoader:

@@ -2,6 +2,7 @@
 
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..datasets import column_names, find_column, read_table
@@ -126,6 +127,11 @@ class TabularData(TableDataModule):
     def source(self) -> str:
         """The file."""
         return self.path
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folder of the file."""
+        return [Path(self.path).parent]
 
     @property
     def group(self) -> str | None:
