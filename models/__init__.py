@@ -1,7 +1,18 @@
 """Networks and the tasks that train them."""
 
 from .dense import DenseNetwork
+from .head_outputs import HeadOutputs, combined
 from .layers import EdgeLinear
+from .pathways import PathwayNetwork
 from .tasks import ClassificationTask, RegressionTask, Task
 
-__all__ = ["ClassificationTask", "DenseNetwork", "EdgeLinear", "RegressionTask", "Task"]
+__all__ = [
+    "ClassificationTask",
+    "DenseNetwork",
+    "EdgeLinear",
+    "HeadOutputs",
+    "PathwayNetwork",
+    "RegressionTask",
+    "Task",
+    "combined",
+]

@@ -1,0 +1,83 @@
+"""One layer of a pathway network.
+
+Legend of shapes: B batch, N nodes, k units per node.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...activations import build_activation
+from ..layers import EdgeLinear
+from ..layers.choice import Backend
+from .wiring import Wiring
+
+__all__ = ["PathwayLayer", "build_norm"]
+
+
+def build_norm(kind: str, width: int) -> nn.Module:
+    """Return the normalisation of a layer."""
+    return {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, "none": nn.Identity}[kind](width)
+
+
+class PathwayLayer(nn.Module):
+    """Sparse linear map, norm, activation and dropout of the units of one layer of a hierarchy.
+
+    The units of a node lie side by side: unit j of node n is output n * k + j.
+
+    Args:
+        wiring: Where its inputs come from, and the edges.
+        nodes: Names of the layer's nodes.
+        activation: Spec of the activation.
+        activation_parameters: Whether trainable values of the activation are one per "layer", "node" or "unit".
+        norm: "batch", "layer" or "none".
+        dropout: Share of units zeroed in training.
+        backend: Kernel of the sparse layer.
+
+    Attributes:
+        linear: The `EdgeLinear`.
+        norm: The normalisation, or an identity.
+        activation: The activation.
+        dropout: The dropout, or an identity.
+        sources: Places of the layers that it reads.
+
+    Shape:
+        - Inputs: one (B, width) per source
+        - Output: (B, N * k)
+
+    Example:
+        >>> import torch
+        >>> from axonlight.models.pathways.wiring import Wiring
+        >>> wiring = Wiring(1, 1, (0,), (3,), torch.tensor([[0, 1, 2], [0, 0, 1]]))
+        >>> layer = PathwayLayer(wiring, ["repair", "death"], "ash", activation_parameters="node", norm="none")
+        >>> layer(torch.zeros(4, 3)).shape, layer.activation.group_names
+        (torch.Size([4, 2]), ('repair', 'death'))
+    """
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        nodes: Sequence[str],
+        activation: Any,
+        *,
+        activation_parameters: str = "layer",
+        norm: str = "batch",
+        dropout: float = 0.0,
+        backend: Backend = "auto",
+    ) -> None:
+        super().__init__()
+        self.place, self.units, self.sources = wiring.place, wiring.units, wiring.sources
+        self.widths = wiring.widths
+        width = len(nodes) * wiring.units
+        groups = {"layer": 1, "unit": None, "node": [name for name in nodes for _ in range(wiring.units)]}
+        self.linear = EdgeLinear(wiring.edges, sum(wiring.widths), width, backend=backend)
+        self.norm = build_norm(norm, width)
+        self.activation = build_activation(activation, width=width, groups=groups[activation_parameters])
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Map the outputs of the layers it reads to (B, N * k)."""
+        x = inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1)
+        return self.dropout(self.activation(self.norm(self.linear(x))))
