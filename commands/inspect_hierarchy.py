@@ -2,18 +2,32 @@
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ..errors import InputError
 from ..plots.hierarchy import draw_hierarchy
-from ..structures import Hierarchy, read_names
+from ..structures import Hierarchy, HierarchyFiles, read_hierarchy, read_names
 
 __all__ = ["compile_hierarchy", "show_hierarchy"]
 
-_POLICIES = ("level_rule", "fill", "attach", "unannotated", "min_size", "max_size", "redundancy", "collapse_chains")
+# Flag that names a reader's file: the reader, the key of that file, and the file that it needs beside it.
+_READERS = {
+    "gmt": ("gmt", "path", None),
+    "mapping": ("reactome", "annotations", "relations"),
+    "obo": ("obo", "path", "annotations"),
+    "edges": ("edges", "path", None),
+    "terms": ("terms", "path", None),
+    "table": ("table", "path", None),
+    "load": ("saved", "path", None),
+}
+_COMPANIONS = {
+    "relations": "the file of parent and child pathways",
+    "annotations": "the table of genes and their terms",
+}
+# Flags that are keys of `HierarchyFiles`; those that name the file of a reader have other names.
+_KEYS = HierarchyFiles.__annotations__.keys() - {"path"}
 _SUFFIXES = (".png", ".pdf", ".svg")
 
 
@@ -66,52 +80,19 @@ def compile_hierarchy(arguments: argparse.Namespace) -> Hierarchy:
         (1, 1)
     """
     given = {name: value for name, value in vars(arguments).items() if value is not None and value is not False}
-    readers: dict[str, Callable[[dict[str, Any]], Hierarchy]] = {
-        "gmt": _from_gmt,
-        "mapping": lambda options: _from_reactome(options, "mapping"),
-        "obo": _from_obo,
-        "edges": lambda options: Hierarchy.from_edges(options["edges"], **_common(options, levels=True)),
-        "terms": lambda options: Hierarchy.from_term_table(options["terms"], **_common(options, levels=True)),
-        "table": lambda options: Hierarchy.from_table(options["table"], features=_features(options)),
-        "load": lambda options: Hierarchy.load(options["load"]),
-    }
-    chosen = [name for name in readers if name in given]
+    chosen = [flag for flag in _READERS if flag in given]
     if len(chosen) != 1:
-        found = " and ".join(f"--{name}" for name in chosen) or "none"
-        raise InputError(f"give one of {', '.join(f'--{name}' for name in readers)} (found: {found})")
-    return readers[chosen[0]](given)
-
-
-def _from_gmt(options: dict[str, Any]) -> Hierarchy:
-    if "relations" in options:
-        return _from_reactome(options, "gmt")
-    return Hierarchy.from_gmt(options["gmt"], **_common(options, levels=False))
-
-
-def _from_reactome(options: dict[str, Any], annotations: str) -> Hierarchy:
-    if "relations" not in options:
-        raise InputError(f"--{annotations} needs --relations, the file of parent and child pathways")
-    species = None if options.get("species") == "any" else options.get("species", "Homo sapiens")
-    names = options.get("names")
-    common = _common(options, levels=True)
-    return Hierarchy.from_reactome(options[annotations], options["relations"], names=names, species=species, **common)
-
-
-def _from_obo(options: dict[str, Any]) -> Hierarchy:
-    if "annotations" not in options:
-        raise InputError("--obo needs --annotations, the table of genes and their terms")
-    return Hierarchy.from_obo(options["obo"], options["annotations"], **_common(options, levels=True))
-
-
-def _common(options: dict[str, Any], *, levels: bool) -> dict[str, Any]:
-    common = {"features": _features(options), **{name: options[name] for name in _POLICIES if name in options}}
-    if levels and "levels" in options:
-        common["levels"] = None if options["levels"] == "all" else options["levels"]
-    return common
-
-
-def _features(options: dict[str, Any]) -> list[str] | None:
-    return read_names(options["features"]) if "features" in options else None
+        found = " and ".join(f"--{flag}" for flag in chosen) or "none"
+        raise InputError(f"give one of {', '.join(f'--{flag}' for flag in _READERS)} (found: {found})")
+    flag = chosen[0]
+    reader, file, companion = _READERS[flag]
+    if flag == "gmt" and "relations" in given:
+        reader, file, companion = _READERS["mapping"]
+    if companion and companion not in given:
+        raise InputError(f"--{flag} needs --{companion}, {_COMPANIONS[companion]}")
+    described = {name: given[name] for name in _KEYS if name in given}
+    features = read_names(given["features"]) if "features" in given else None
+    return read_hierarchy({"reader": reader, file: given[flag], **described}, features=features)
 
 
 @contextmanager

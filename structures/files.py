@@ -30,8 +30,8 @@ class HierarchyFiles(PolicyOptions, total=False):
         annotations: Which features belong to which node.
         relations: Parent and child per row.
         names: Identifier and name of every pathway.
-        species: Species to keep; None for identifiers that are not Reactome's.
-        levels: Number of layers above the features; None keeps all.
+        species: Species to keep; "any" or None for identifiers that are not Reactome's.
+        levels: Number of layers above the features; "all" or None keeps all.
         header: Whether tables begin with the names of their columns.
         columns: Names of the columns that are read.
         relationships: Which relations of an ontology make a parent.
@@ -50,7 +50,7 @@ class HierarchyFiles(PolicyOptions, total=False):
     relations: str
     names: str | None
     species: str | None
-    levels: int | None
+    levels: int | Literal["all"] | None
     header: Header
     columns: list[str]
     relationships: list[str]
@@ -116,7 +116,7 @@ def read_hierarchy(
     reader = _reader_of(given)
     _check_keys(given, reader)
     paths = [_found(key, given[key], folders) for key in reader.files]
-    options = {key: value for key, value in given.items() if key in reader.options}
+    options = {key: _plain_none(key, value) for key, value in given.items() if key in reader.options}
     if "names" in options:
         options["names"] = _found("names", options["names"], folders)
     if "columns" in options:
@@ -149,6 +149,11 @@ def _check_keys(given: Mapping[str, Any], reader: _Reader) -> None:
 def _nearest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _plain_none(key: str, value: Any) -> Any:
+    """Return None for the words that stand for it, as a flag on the command line cannot hold None."""
+    return None if (key, value) in (("levels", "all"), ("species", "any")) else value
 
 
 def _found(key: str, name: str | os.PathLike[str], folders: Sequence[str | os.PathLike[str]]) -> Path:
