@@ -93,6 +93,8 @@ class MetaAcon(Activation):
         torch.Size([2, 4, 5, 5])
     """
 
+    gated = True
+
     def __init__(self, num_features: int, reduction: int = 16, *, channel_dim: int | None = None) -> None:
         super().__init__(num_features, channel_dim=channel_dim)
         if reduction < 1:

@@ -181,6 +181,7 @@ class ASH(Activation):
         (torch.Size([2, 5, 8]), 0.0)
     """
 
+    gated = True
     z: Tensor
     raw_alpha: Tensor
 

@@ -5,6 +5,7 @@ per named group of units).
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,7 @@ class Activation(nn.Module):
         (True, ('DNA repair', 'apoptosis'), torch.Size([2]))
     """
 
+    gated: ClassVar[bool] = False  # whether an entry of the output depends on other entries of the tensor or batch
     groups: Tensor | None
 
     def __init__(

@@ -55,6 +55,7 @@ class Dice(Activation):
         tensor([[-0.2689,  0.7311]])
     """
 
+    gated = True
     alpha: Tensor
 
     def __init__(

@@ -56,6 +56,8 @@ class LayerAct(Activation):
         tensor([[-0.2689,  0.7311]])
     """
 
+    gated = True
+
     def __init__(self, eps: float = 1e-5) -> None:
         super().__init__()
         if eps <= 0:
