@@ -18,17 +18,27 @@ from .encoding import text_values
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SampleJoin", "join_samples", "one_sided_prefixes", "quantity_names", "read_design", "read_quantities"]
+__all__ = [
+    "SampleJoin",
+    "join_samples",
+    "one_sided_prefixes",
+    "quantity_names",
+    "read_design",
+    "read_quantities",
+    "shown",
+    "unique_names",
+]
 
 
 @dataclass(frozen=True)
 class SampleJoin:
-    """Which samples of a design table have quantities.
+    """Which samples of a design table have quantities, or any two tables have in common.
 
     Args:
         groups: Group of each sample that has quantities, in the order of the design.
         without_quantities: Samples of the design that the matrix lacks.
         without_group: Samples of the matrix that the design lacks.
+        nouns: What the two tables give a sample, for the text.
 
     Example:
         >>> print(SampleJoin({"a": "1"}, without_group=("b",)))
@@ -38,6 +48,7 @@ class SampleJoin:
     groups: dict[str, str]
     without_quantities: tuple[str, ...] = ()
     without_group: tuple[str, ...] = ()
+    nouns: tuple[str, str] = ("a group", "quantities")
 
     @property
     def complete(self) -> bool:
@@ -46,10 +57,11 @@ class SampleJoin:
 
     def __str__(self) -> str:
         plural = "samples have" if len(self.groups) != 1 else "sample has"
-        text = f"{len(self.groups)} {plural} a group and quantities"
+        group, quantities = self.nouns
+        text = f"{len(self.groups)} {plural} {group} and {quantities}"
         for names, what in (
-            (self.without_quantities, "a group and no quantities"),
-            (self.without_group, "quantities and no group"),
+            (self.without_quantities, f"{group} and no {quantities}"),
+            (self.without_group, f"{quantities} and no {group.removeprefix('a ')}"),
         ):
             if names:
                 text += f"; {len(names)} {'have' if len(names) > 1 else 'has'} {what} ({shown(names)})"
@@ -117,11 +129,22 @@ def read_quantities(path: str | os.PathLike[str]) -> "pd.DataFrame":
 
 
 def _feature_names(path: str | os.PathLike[str]) -> list[str]:
-    return _names(path, column_names(path, header=True)[0])
+    return unique_names(path, column_names(path, header=True)[0])
 
 
-def _names(path: str | os.PathLike[str], column: str) -> list[str]:
-    """Return a column of names as text, so that `001` is not taken as the number 1."""
+def unique_names(path: str | os.PathLike[str], column: str) -> list[str]:
+    r"""Return a column of names as text, so that `001` is not taken as the number 1.
+
+    Raises:
+        InputError: If a name is empty or stands twice, naming the rows.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "design.tsv"
+        >>> _ = path.write_text("sample\tgroup\n001\t1\n002\t2\n")
+        >>> unique_names(path, "sample")
+        ['001', '002']
+    """
     names, first = read_text_column(path, column, header=True), {}
     for row, name in enumerate(names, 1):
         if not name:
@@ -158,7 +181,7 @@ def read_design(path: str | os.PathLike[str], sample: int | str, target: int | s
     )
     if samples == groups:
         raise InputError(f"sample and target are both '{samples}' of {path}; they must be two columns")
-    names = _names(path, samples)
+    names = unique_names(path, samples)
     column: Any = read_table(path, header=True)[groups]
     absent = column.isna().to_numpy()
     if absent.any():

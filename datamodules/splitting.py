@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 
-__all__ = ["Split", "SplitOptions", "assign_groups", "split_rows"]
+__all__ = ["Split", "SplitOptions", "assign_groups", "hold_out_validation", "split_rows"]
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,40 @@ def split_rows(
         rest, test = _cut_off(rows, options.test_fraction, "test_fraction", options.seed, strata, groups)
     else:
         rest, test = rows, rows[:0]
+    train, validation = hold_out_validation(rest, num_rows, options, strata, groups)
+    return Split(train, validation, test)
+
+
+def hold_out_validation(
+    rest: np.ndarray,
+    num_rows: int,
+    options: SplitOptions,
+    strata: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divide the rows that do not test into training and validation rows.
+
+    Args:
+        rest: The rows that do not test.
+        num_rows: Number of all rows; `val_fraction` is a share of these.
+        options: Fraction and seed.
+        strata: Class of each of all rows, or None.
+        groups: Group of each of all rows, or None.
+
+    Raises:
+        InputError: As `split_rows`.
+
+    Example:
+        >>> train, validation = hold_out_validation(np.arange(2, 10), 10, SplitOptions(val_fraction=0.2))
+        >>> len(train), len(validation)
+        (6, 2)
+    """
     if options.val_fraction == 0:
-        return Split(rest, rest[:0], test)
+        return rest, rest[:0]
     # A count, so that the validation rows are val_fraction of all rows and not of those left.
     count = math.ceil(round(options.val_fraction * num_rows, 6))
     share = count if groups is None else count / len(rest)
-    train, validation = _cut_off(rest, share, "val_fraction", options.seed, strata, groups)
-    return Split(train, validation, test)
+    return _cut_off(rest, share, "val_fraction", options.seed, strata, groups)
 
 
 def _one_fold(

@@ -187,7 +187,12 @@ class TableDataModule(LightningDataModule):
         """The hierarchy above the features, or None."""
         if self._knowledge is None:
             return None
-        return hierarchy_of(self._knowledge, self.feature_names, self.folders, self.source)
+        return hierarchy_of(self._knowledge, self.measurements, self.folders, self.source)
+
+    @property
+    def measurements(self) -> list[str]:
+        """The features that a hierarchy can hold: all, less covariates where a subclass has some."""
+        return self.feature_names
 
     @property
     def num_classes(self) -> int:

@@ -135,8 +135,9 @@ def _read_parquet(path: Path) -> "pd.DataFrame":
     except (ArrowException, OSError) as error:
         raise InputError(f"{path} is no readable Parquet file ({_first_line(error)})") from error
     if len(frame.columns) != len(names):
-        # An index that pandas stored as a column of its own.
-        frame = frame.reset_index().loc[:, _parquet_names(path)]
+        # An index that pandas stored as a column of its own, which it gives such a name if it has none.
+        levels = [name or f"__index_level_{level}__" for level, name in enumerate(frame.index.names)]
+        frame = frame.rename_axis(levels).reset_index().loc[:, _parquet_names(path)]
     return frame.set_axis(names, axis="columns")
 
 

@@ -60,10 +60,12 @@ def test_kinds_agree(tmp_path):
         pd.testing.assert_frame_equal(read_table(tmp_path / name, limit_rows=2), frame.iloc[:2])
 
 
-def test_a_parquet_index_is_a_column(tmp_path):
-    frame = pd.DataFrame({"a": [1.5, 2.5]}, index=pd.Index(["p", "q"], name="patient"))
+@pytest.mark.parametrize("name", ["patient", None])
+def test_a_parquet_index_is_a_column(tmp_path, name):
+    frame = pd.DataFrame({"a": [1.5, 2.5]}, index=pd.Index(["p", "q"], name=name))
     frame.to_parquet(tmp_path / "t.parquet")
     assert read_table(tmp_path / "t.parquet").columns.tolist() == column_names(tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet").iloc[:, 1].tolist() == ["p", "q"]
 
 
 @pytest.mark.parametrize(
