@@ -22,7 +22,7 @@ def add_training_options(parser: argparse.ArgumentParser, verb: str) -> None:
         >>> parser = argparse.ArgumentParser(add_help=False)
         >>> add_training_options(parser, "fit")
         >>> next(action.choices for action in parser._actions if action.dest == "model.network.norm")
-        ['batch', 'layer', 'none']
+        ['batch', 'layer', 'none', 'null']
     """
     parser.add_argument("-h", "--help", action="store_true", help="show the options and leave")
     parser.add_argument("--config", "-c", help="config file; may be given several times")

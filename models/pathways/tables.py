@@ -1,21 +1,41 @@
 """Weights by the names at both ends."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from ...errors import InputError
-from ...structures import entity_of
+from ...structures import Hierarchy, entity_of
 from ...structures.graph import nearest
+from .layer import PathwayLayer
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .layer import PathwayLayer
-    from .network import PathwayNetwork
-
 __all__ = ["edge_table", "edge_weight"]
+
+
+class NamedNetwork(Protocol):
+    """What the tables read of a `PathwayNetwork`."""
+
+    hierarchy: Hierarchy
+    layer_names: tuple[str, ...]
+    column_names: tuple[str, ...]
+    has_feature_layer: bool
+
+    @property
+    def pathway_layers(self) -> list[PathwayLayer]:
+        """The layers in their order."""
+        ...
+
+    def node_names(self, layer: str) -> tuple[str, ...]:
+        """Return the names of the nodes of a layer."""
+        ...
+
+    def num_units(self, layer: str) -> int:
+        """Return the number of units per node of a layer."""
+        ...
 
 
 class _Inputs(NamedTuple):
@@ -26,7 +46,7 @@ class _Inputs(NamedTuple):
     units: np.ndarray
 
 
-def edge_table(network: "PathwayNetwork") -> "pd.DataFrame":
+def edge_table(network: NamedNetwork) -> "pd.DataFrame":
     """Return one row per weight of the sparse layers; see `PathwayNetwork.edge_table`."""
     import pandas as pd
 
@@ -50,7 +70,7 @@ def edge_table(network: "PathwayNetwork") -> "pd.DataFrame":
     return table.drop(columns=["source_unit", "target_unit"]) if single else table
 
 
-def edge_weight(network: "PathwayNetwork", source: str, target: str, target_layer: str | None) -> Tensor:
+def edge_weight(network: NamedNetwork, source: str, target: str, target_layer: str | None) -> Tensor:
     """Return the weights of one edge of the hierarchy; see `PathwayNetwork.weight`."""
     found: dict[str, Tensor] = {}
     for name, layer in zip(network.layer_names, network.pathway_layers, strict=True):
@@ -67,7 +87,7 @@ def edge_weight(network: "PathwayNetwork", source: str, target: str, target_laye
     raise InputError(f"no edge goes from {source!r} to {target!r}{place}")
 
 
-def _weights_between(network: "PathwayNetwork", layer: "PathwayLayer", source: str, node: int) -> Tensor | None:
+def _weights_between(network: NamedNetwork, layer: PathwayLayer, source: str, node: int) -> Tensor | None:
     inputs, (low, high) = _inputs(network, layer), layer.linear.edges.cpu().numpy()
     into = high // layer.units == node
     for same in (inputs.names == source, np.array([entity_of(name) == source for name in inputs.names])):
@@ -80,7 +100,7 @@ def _weights_between(network: "PathwayNetwork", layer: "PathwayLayer", source: s
     return None
 
 
-def _inputs(network: "PathwayNetwork", layer: "PathwayLayer") -> _Inputs:
+def _inputs(network: NamedNetwork, layer: PathwayLayer) -> _Inputs:
     layers, names, units = [], [], []
     for place, width in zip(layer.sources, layer.widths, strict=True):
         name = network.hierarchy.layers[place]
@@ -95,7 +115,7 @@ def _inputs(network: "PathwayNetwork", layer: "PathwayLayer") -> _Inputs:
     return _Inputs(np.array(layers, dtype=object), np.array(names, dtype=object), np.array(units))
 
 
-def _check_known(network: "PathwayNetwork", source: str, target: str, target_layer: str | None) -> None:
+def _check_known(network: NamedNetwork, source: str, target: str, target_layer: str | None) -> None:
     if target_layer is not None:
         network.node_names(target_layer)
     nodes = {node for names in network.hierarchy.nodes for node in names}
