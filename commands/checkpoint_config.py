@@ -15,12 +15,13 @@ import yaml
 from torch import nn
 
 from ..errors import InputError
+from ..structures import Hierarchy
 from .config_files import is_text
 
 __all__ = ["check_fit", "requested_checkpoint", "resolve_checkpoint", "stored_config"]
 
 # Filled by links from the data; a stored value would contradict data with other columns instead of being checked.
-LINKED = ("in_features", "num_classes", "feature_names")
+LINKED = ("in_features", "num_classes", "feature_names", "hierarchy")
 
 
 def requested_checkpoint(arguments: list[str]) -> tuple[str | None, Path]:
@@ -119,14 +120,17 @@ def stored_config(path: Path) -> dict[str, Any]:
     checkpoint = _load(path)
     config: dict[str, Any] = {}
     for key, source in [("model", "hyper_parameters"), ("data", "datamodule_hyper_parameters")]:
-        arguments = _plain(checkpoint.get(source) or {}, key, path)
-        if not isinstance(arguments, dict):
-            raise InputError(f"checkpoint '{path}' holds no settings in its '{source}' but {arguments!r}")
+        stored = checkpoint.get(source) or {}
+        if not isinstance(stored, Mapping):
+            raise InputError(
+                f"checkpoint '{path}' holds no settings in its '{source}' but {_plain(stored, key, path)!r}"
+            )
+        kept = {name: value for name, value in stored.items() if key == "data" or name not in LINKED}
+        arguments = _plain(kept, key, path)
         arguments.pop("_instantiator", None)
         class_path = arguments.pop("_class_path", None)
         if class_path:
-            kept = {name: value for name, value in arguments.items() if key == "data" or name not in LINKED}
-            config[key] = {"class_path": class_path, "init_args": kept}
+            config[key] = {"class_path": class_path, "init_args": arguments}
     return config
 
 
@@ -151,7 +155,8 @@ def check_fit(path: Path, model: nn.Module) -> None:
     """
     checkpoint = _load(path)
     settings = checkpoint.get("hyper_parameters")
-    stored_names = settings.get("feature_names") if isinstance(settings, Mapping) else None
+    settings = settings if isinstance(settings, Mapping) else {}
+    stored_names = settings.get("feature_names")
     names = getattr(model, "feature_names", None)
     if stored_names and names and stored_names != names:
         other = next((pair for pair in zip(stored_names, names, strict=False) if pair[0] != pair[1]), None)
@@ -159,6 +164,7 @@ def check_fit(path: Path, model: nn.Module) -> None:
         raise InputError(
             f"checkpoint '{path}' was trained on {len(stored_names)} features and the data have {len(names)}; {detail}"
         )
+    _check_hierarchy(path, settings.get("hierarchy"), getattr(model, "hierarchy", None))
     stored = _shapes(checkpoint["state_dict"])
     wanted = _shapes(model.state_dict())
     differences = [
@@ -172,6 +178,31 @@ def check_fit(path: Path, model: nn.Module) -> None:
             f"checkpoint '{path}' does not fit the network of the config: {differences[0]}{more}; "
             "leave out the settings that change the network's shape, or train that network first"
         )
+
+
+def _check_hierarchy(path: Path, stored: Any, hierarchy: Any) -> None:
+    """Refuse another hierarchy than the stored one: networks of equal shape may differ in what their units mean."""
+    if not isinstance(stored, Mapping) or not isinstance(hierarchy, Hierarchy):
+        return
+    trained = Hierarchy.from_dict(stored)
+    if trained == hierarchy:
+        return
+    detail = _first_difference(trained, hierarchy)
+    raise InputError(
+        f"checkpoint '{path}' was trained on another hierarchy than that of the data: {detail}; give data.hierarchy "
+        "the files and choices of the training, or train on this one first"
+    )
+
+
+def _first_difference(trained: Hierarchy, hierarchy: Hierarchy) -> str:
+    if trained.sizes != hierarchy.sizes:
+        sizes = ["-".join(map(str, known.sizes)) for known in (trained, hierarchy)]
+        return f"its layers have {sizes[0]} nodes, those of the data {sizes[1]}"
+    for layer, names in enumerate(trained.nodes):
+        for name, other in zip(names, hierarchy.nodes[layer], strict=True):
+            if name != other:
+                return f"layer {trained.layers[layer]} has {name} where that of the data has {other}"
+    return f"the nodes are the same, their edges are not ({trained.num_edges:,} and {hierarchy.num_edges:,})"
 
 
 def _shapes(state: dict[str, Any]) -> dict[str, str]:

@@ -67,8 +67,9 @@ class Place:
         return [path.rpartition(".")[2] for path in self.classes]
 
     def parameters(self, path: str) -> list[Parameter]:
-        """Return what a config can set in the class with this import path."""
-        return [p for p in parameters_of(self.classes[path])[self.supplied or 0 :] if p.name not in LINKED]
+        """Return what a config can set in the class with this import path: in data also what others get from it."""
+        linked = () if self.base is LightningDataModule else LINKED
+        return [p for p in parameters_of(self.classes[path])[self.supplied or 0 :] if p.name not in linked]
 
 
 def parameters_of(owner: type) -> list[Parameter]:

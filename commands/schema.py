@@ -12,6 +12,7 @@ from lightning.pytorch.cli import LightningCLI
 from torch import Tensor
 
 from ..activations.specs import activation_names
+from ..structures import Hierarchy
 from .config_classes import PLACES, Parameter, Place, describe_arguments, parameters_of
 from .schema_types import NOTHING, Schema, any_of, type_schema
 
@@ -127,7 +128,7 @@ def _class_reference(base: type, number_of_arguments: int | None) -> Schema:
         known = base is place.base or base in place.classes.values()
         if known and number_of_arguments == place.supplied:
             return {"$ref": f"#/$defs/{name}"}
-    return NOTHING if base is Tensor else {"$ref": "#/$defs/class"}
+    return NOTHING if base in (Tensor, Hierarchy) else {"$ref": "#/$defs/class"}
 
 
 def _is_plain(value: Any) -> bool:

@@ -67,11 +67,12 @@ class AxonlightCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Link what the data know to the model, so that no size is ever typed."""
+        """Link what the data know to the model, so that no size is ever typed and no file read twice."""
         for source, target in [
             ("data.num_features", "model.init_args.in_features"),
             ("data.num_classes", "model.init_args.num_classes"),
             ("data.feature_names", "model.init_args.feature_names"),
+            ("data.hierarchy", "model.init_args.hierarchy"),
         ]:
             parser.link_arguments(source, target, apply_on="instantiate")
 

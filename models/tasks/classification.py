@@ -9,6 +9,7 @@ from torchmetrics import MetricCollection
 
 from ...errors import InputError
 from ...metrics import classification_metrics
+from ...structures import Hierarchy
 from .task import NetworkFactory, OptimizerFactory, SchedulerFactory, Task
 
 __all__ = ["ClassificationTask"]
@@ -25,6 +26,7 @@ class ClassificationTask(Task):
         in_features: Width of the input; linked to the data on the command line.
         num_classes: Number of classes; linked to the data on the command line.
         feature_names: Names of the features; given to a network that declares them, kept in the checkpoint.
+        hierarchy: What is known about the features; given to a network that declares it, kept in the checkpoint.
         optimizer: Optimizer class; activation parameters form a group of their own without weight decay.
         scheduler: Learning-rate scheduler class, or None.
         scheduler_interval: Whether the scheduler steps once an epoch or once a batch.
@@ -48,6 +50,7 @@ class ClassificationTask(Task):
         in_features: int,
         num_classes: int = 2,
         feature_names: list[str] | None = None,
+        hierarchy: Hierarchy | None = None,
         optimizer: OptimizerFactory = torch.optim.Adam,
         scheduler: SchedulerFactory | None = None,
         scheduler_interval: Literal["epoch", "step"] = "epoch",
@@ -63,6 +66,7 @@ class ClassificationTask(Task):
             in_features=in_features,
             out_features=1 if num_classes == 2 else num_classes,
             feature_names=feature_names,
+            hierarchy=hierarchy,
             optimizer=optimizer,
             scheduler=scheduler,
             scheduler_interval=scheduler_interval,

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from ...metrics import regression_metrics
+from ...structures import Hierarchy
 from .task import NetworkFactory, OptimizerFactory, SchedulerFactory, Task
 
 __all__ = ["RegressionTask"]
@@ -22,6 +23,7 @@ class RegressionTask(Task):
         network: Network class; called with (in_features, 1).
         in_features: Width of the input; linked to the data on the command line.
         feature_names: Names of the features; given to a network that declares them, kept in the checkpoint.
+        hierarchy: What is known about the features; given to a network that declares it, kept in the checkpoint.
         error: "squared", "absolute" or "huber" loss.
         optimizer: Optimizer class; activation parameters form a group of their own without weight decay.
         scheduler: Learning-rate scheduler class, or None.
@@ -41,6 +43,7 @@ class RegressionTask(Task):
         network: NetworkFactory,
         in_features: int,
         feature_names: list[str] | None = None,
+        hierarchy: Hierarchy | None = None,
         error: Literal["squared", "absolute", "huber"] = "squared",
         optimizer: OptimizerFactory = torch.optim.Adam,
         scheduler: SchedulerFactory | None = None,
@@ -55,6 +58,7 @@ class RegressionTask(Task):
             in_features=in_features,
             out_features=1,
             feature_names=feature_names,
+            hierarchy=hierarchy,
             optimizer=optimizer,
             scheduler=scheduler,
             scheduler_interval=scheduler_interval,

@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric, MetricCollection
 
 from ...errors import InputError
+from ...structures import Hierarchy
 from .hyperparameters import plain_hyperparameters
 from .optimization import check_gradients, check_groups, parameter_groups
 
@@ -56,6 +57,7 @@ class Task(LightningModule):
         in_features: int,
         out_features: int,
         feature_names: list[str] | None,
+        hierarchy: Hierarchy | None,
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory | None,
         scheduler_interval: Literal["epoch", "step"],
@@ -69,7 +71,9 @@ class Task(LightningModule):
         self.activation_lr = activation_lr
         self.compile_network = compile_network
         self.feature_names = feature_names
-        self.network = build_network(network, in_features, out_features, feature_names)
+        # That of the data may be meant for other networks.
+        self.hierarchy = hierarchy if "hierarchy" in accepted_names(network) else None
+        self.network = build_network(network, in_features, out_features, feature_names, hierarchy)
         # A throwaway optimizer: a bad learning rate is an error here and now, not after the run has begun.
         self._build_optimizer()
         self.val_metrics = self.metrics().clone(prefix="val/")
@@ -207,8 +211,15 @@ class Task(LightningModule):
     # Checkpoints -----------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the running loss, so that a run stopped within an epoch logs the same mean when resumed."""
+        """Keep the running loss, so that a run stopped within an epoch logs the same mean when resumed.
+
+        And the hierarchy, without which the network cannot be built again: in checkpoints alone, not in the
+        hyperparameters, which every logger is given.
+        """
         checkpoint["train_loss"] = {"sum": float(self._loss_sum), "rows": self._loss_rows}
+        if self.hierarchy is not None:
+            key = self.CHECKPOINT_HYPER_PARAMS_KEY
+            checkpoint[key] = {**checkpoint.get(key, {}), "hierarchy": self.hierarchy.to_dict()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the running loss again."""
@@ -219,9 +230,9 @@ class Task(LightningModule):
     def keep_hyperparameters(self, arguments: dict[str, Any]) -> None:
         """Save the constructor's arguments as plain data (see `hyperparameters`)."""
         if _given_hyperparameters.get() is not None:  # the command line gave the parsed config
-            self.save_hyperparameters()
+            self.save_hyperparameters(ignore="hierarchy")
             return
-        plain, left_out = plain_hyperparameters(arguments)
+        plain, left_out = plain_hyperparameters({key: arguments[key] for key in arguments if key != "hierarchy"})
         if left_out:
             log.warning(
                 "checkpoints will hold weights but not %s, which is a live object; give a class or a functools.partial "
@@ -233,17 +244,23 @@ class Task(LightningModule):
 
 
 def build_network(
-    factory: NetworkFactory, in_features: int | None, out_features: int, feature_names: list[str] | None
+    factory: NetworkFactory,
+    in_features: int | None,
+    out_features: int,
+    feature_names: list[str] | None,
+    hierarchy: Hierarchy | None = None,
 ) -> nn.Module:
-    """Call the factory with the sizes, and with the feature names where the network declares them."""
+    """Call the factory with the sizes, and with feature names and hierarchy where the network declares them."""
     if in_features is None:
         raise InputError("the data do not say how wide they are; a data module needs the attribute num_features")
-    if feature_names is not None and "feature_names" in _accepted_names(factory):
-        return factory(in_features, out_features, feature_names=feature_names)  # type: ignore[call-arg]
-    return factory(in_features, out_features)
+    known = {"feature_names": feature_names, "hierarchy": hierarchy}
+    accepted = accepted_names(factory)
+    given = {name: value for name, value in known.items() if value is not None and name in accepted}
+    return factory(in_features, out_features, **given)
 
 
-def _accepted_names(factory: Callable) -> set[str]:
+def accepted_names(factory: Callable) -> set[str]:
+    """Return the names of the parameters of what a factory makes."""
     # jsonargparse hands a partial whose first argument is the class; the signature is that of the class.
     for candidate in (*getattr(factory, "args", ()), getattr(factory, "func", None), factory):
         if isinstance(candidate, type):
