@@ -14,12 +14,26 @@ from ..layers import EdgeLinear
 from ..layers.choice import Backend
 from .wiring import Wiring
 
-__all__ = ["PathwayLayer", "build_norm"]
+__all__ = ["PathwayLayer", "UnitBatchNorm", "build_norm"]
+
+
+class UnitBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that keeps the memory layout of a sparse layer's output.
+
+    Its kernels leave the samples of a unit side by side. torch copies such a batch into rows, and the next sparse
+    layer would copy it back; as one "image" per unit, whose pixels are the samples, it is read where it lies.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's own name for it)
+        """Normalise (B, N * k) over the samples."""
+        if input.dim() == 2 and input.stride(0) == 1 and input.shape[1] > 1:
+            return super().forward(input.t().unsqueeze(0)).squeeze(0).t()
+        return super().forward(input)
 
 
 def build_norm(kind: str, width: int) -> nn.Module:
     """Return the normalisation of a layer."""
-    return {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, "none": nn.Identity}[kind](width)
+    return {"batch": UnitBatchNorm, "layer": nn.LayerNorm, "none": nn.Identity}[kind](width)
 
 
 class PathwayLayer(nn.Module):

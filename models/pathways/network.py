@@ -86,8 +86,6 @@ class PathwayNetwork(nn.Module):
         (torch.Size([1, 1]), ('death', 'repair'))
     """
 
-    column_nodes: Tensor
-
     def __init__(
         self,
         in_features: int,
@@ -121,8 +119,8 @@ class PathwayNetwork(nn.Module):
         self.hierarchy, self.column_names, self.unused_columns = columns.hierarchy, columns.names, columns.unused
         self.has_feature_layer = options.has_feature_layer(columns.most_per_feature)
         self.layer_names = self.hierarchy.layers[not self.has_feature_layer :]
-        # Part of the architecture, not of the learned state.
-        self.register_buffer("column_nodes", torch.from_numpy(columns.nodes), persistent=False)
+        # No buffer: data-parallel training would send it at every step.
+        self.column_nodes = torch.from_numpy(columns.nodes)
         self._build_layers(options, backend)
         self.covariates = self._covariate_head(columns.covariates, covariate_hidden, options)
         widths = dict(zip(self.layers, (layer.linear.out_features for layer in self.pathway_layers), strict=True))

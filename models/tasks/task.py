@@ -19,6 +19,7 @@ from torchmetrics import MeanMetric, MetricCollection
 
 from ...errors import InputError
 from ...structures import Hierarchy
+from ..head_outputs import HeadOutputs
 from .hyperparameters import plain_hyperparameters
 from .optimization import check_gradients, check_groups, parameter_groups
 
@@ -100,16 +101,34 @@ class Task(LightningModule):
         """Return the metrics of one split."""
         raise NotImplementedError
 
+    # What several heads add ------------------------------------------------------------------------------------
+
+    def total_loss(self, outputs: Tensor | HeadOutputs, target: Tensor) -> Tensor:
+        """Return the mean loss of a batch: that of the one head, or the weighted sum over several."""
+        if not isinstance(outputs, HeadOutputs):
+            return self.loss(outputs, target)
+        losses = torch.stack([self.loss(head, target) for head in outputs.outputs])
+        return (losses * outputs.loss_weights).sum()
+
+    def total_predictions(self, outputs: Tensor | HeadOutputs) -> Tensor:
+        """Return the predictions of the one head, or the weighted mean of the predictions of several."""
+        if not isinstance(outputs, HeadOutputs):
+            return self.predictions(outputs)
+        predictions = torch.stack([self.predictions(head) for head in outputs.outputs])
+        mean = torch.tensordot(outputs.prediction_weights.to(predictions.dtype), predictions, dims=1)
+        # A mean of probabilities must not exceed 1 by rounding: metrics would take it for a logit.
+        return mean.clamp(predictions.amin(dim=0), predictions.amax(dim=0))
+
     # Steps -----------------------------------------------------------------------------------------------------
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor | HeadOutputs:
         """Map a batch (B, F) to network outputs."""
         return self.network(x)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch; the epoch's mean is logged as ``train/loss``."""
         x, target = batch
-        loss = self.loss(self(x), target)
+        loss = self.total_loss(self(x), target)
         self._loss_sum = self._loss_sum.to(loss.device) + loss.detach() * len(x)
         self._loss_rows += len(x)
         return loss
@@ -141,7 +160,7 @@ class Task(LightningModule):
     def predict_step(self, batch: tuple[Tensor, Tensor] | Tensor, batch_idx: int) -> Tensor:
         """Return predictions for a batch."""
         x = batch if isinstance(batch, Tensor) else batch[0]
-        return self.predictions(self(x))
+        return self.total_predictions(self(x))
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation loss and metrics."""
@@ -154,8 +173,8 @@ class Task(LightningModule):
     def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection, mean_loss: MeanMetric) -> None:
         x, target = batch
         outputs = self(x)
-        mean_loss.update(self.loss(outputs, target), weight=len(x))
-        metrics.update(self.predictions(outputs), target)
+        mean_loss.update(self.total_loss(outputs, target), weight=len(x))
+        metrics.update(self.total_predictions(outputs), target)
 
     def _log_metrics(self, metrics: MetricCollection, mean_loss: MeanMetric, loss_name: str) -> None:
         # torchmetrics sums over the rows of all ranks, so the values are those of one process and the same on every
