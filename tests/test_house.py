@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "baselines": GROUND | {"metrics"},
     "models": GROUND | {"activations", "metrics", "structures"},
     "datamodules": GROUND | {"datasets", "structures"},
-    "callbacks": GROUND | {"activations", "models", "plots"},
+    "attribution": GROUND | {"activations", "models", "plots", "structures"},
+    "callbacks": GROUND | {"activations", "attribution", "models", "plots"},
     "commands": GROUND
     | {"activations", "callbacks", "configs", "datamodules", "datasets", "metrics", "models", "plots", "structures"},
     "cli": {"__version__", "commands", "errors"},
