@@ -61,8 +61,9 @@ def _collect(
     description, known = options.get(name, (_first_sentence(item.get("description", "")), []))
     values = dict.fromkeys([*known, *_values(item, places)])
     options[name] = (description, list(values))
-    for child, schema in item.get("properties", {}).items():
-        _collect(f"{name}.{child}", schema, places, options, within)
+    for part in item.get("anyOf", [item]):
+        for child, schema in part.get("properties", {}).items():
+            _collect(f"{name}.{child}", schema, places, options, within)
     for place in sorted({*_places(item)} - {*within}):
         for described in places[place].get("allOf", []):
             for child, schema in described["then"]["properties"]["init_args"]["properties"].items():

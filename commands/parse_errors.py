@@ -18,13 +18,14 @@ _KEY = re.compile(r'Parser key "([^"]+)":?')
 _GROUP = re.compile(r"Group '([^']+)' does not accept")
 _UNKNOWN_OPTION = re.compile(r"(?<=ption )'([^']+)' is not accepted|(?<=does not accept option )'([^']+)'")
 _UNKNOWN_ARGUMENT = re.compile(r"[Uu]nrecognized arguments: (\S+)")
-_UNKNOWN_KEYS = re.compile(r"Unexpected keys: \{(.+?)\}")
+_UNKNOWN_KEYS = re.compile(r"Unexpected keys: \{'(.+?)'[,}]")
 _REQUIRED = re.compile(r"the following arguments are required: (.+)")
 _VERB = re.compile(r"\b(?:fit|validate|test|predict)\.")
 _EXPECTED = re.compile(r"( *)(?:- )?Expected a (?:<class '(\w+)'>|typing\.Literal\[(.+?)\](?=\.|$))")
 _PREFIX = re.compile(r"^Type .+? expects a function or a callable class: |\.+ Got value: .*$")
 _GOT_VALUE = re.compile(r"Got value: (.+?)(?:\. Got value: |$)", re.MULTILINE)
 _GIVEN_VALUE = re.compile(r"Given value: (.+?)(?:\. Got value: |$)", re.MULTILINE)
+_NESTED_KEY = re.compile(r"NestedArg\(key='([^']+)'")
 _NESTED_ARGUMENT = re.compile(r"NestedArg\(key='[^']*', val='?(.*?)'?\)$")
 _NOT_ALLOWED = re.compile(r"[Ii]mporting '([^']+)' is not allowed")
 _TEXT_SPEC = re.compile(r"Unexpected import path format: (.+)$", re.MULTILINE)
@@ -62,7 +63,8 @@ def condense(message: str, class_names: Iterable[str] = ()) -> str:
     if required := _REQUIRED.search(message):
         return _with_key(key, f"{_VERB.sub('', required.group(1))} must be given")
     if extra := _UNKNOWN_KEYS.search(message):
-        return _with_key(key, f"the key {extra.group(1)} is not accepted")
+        return _with_key(key, _unknown_key(key, extra[1]))
+    key = _with_nested_key(key, message)
     if text := _TEXT_SPEC.search(message):
         return f"{key} is the text '{text.group(1)}', whose parts cannot be set one by one; name a class first"
     expected = _expected(message)
@@ -73,6 +75,15 @@ def condense(message: str, class_names: Iterable[str] = ()) -> str:
     if expected and key:
         return f"{key} is {value or 'of another type'}; it must be {' or '.join(expected)}"
     return _with_key(key, _innermost(message))
+
+
+def _with_nested_key(key: str, message: str) -> str:
+    """Add the key within a mapping, which only the flag that set it names."""
+    for nested in _NESTED_KEY.findall(message):
+        mapping, _, inner = nested.partition(".")
+        if inner and key.rpartition(".")[2] == mapping:
+            return f"{key}.{inner}"
+    return key
 
 
 def _with_key(key: str, complaint: str) -> str:
@@ -115,6 +126,12 @@ def _unknown_option(key: str, option: str) -> str:
     name = option.lstrip("-").partition("=")[0]
     path = f"{key}.{name}" if key else name
     return f"{path} is not an option{_did_you_mean(path, _known_options())}"
+
+
+def _unknown_key(key: str, name: str) -> str:
+    beside = [option.rpartition(".")[2] for option in _known_options() if option.rpartition(".")[0] == key]
+    near = difflib.get_close_matches(name, [other for other in beside if other != name], n=1)
+    return f"the key '{name}' is not accepted{f'; did you mean {near[0]}?' if near else ''}"
 
 
 def _did_you_mean(path: str, known: Iterable[str]) -> str:

@@ -20,6 +20,8 @@ from typing import (
     is_typeddict,
 )
 
+from .config_classes import describe_arguments
+
 __all__ = ["NOTHING", "Schema", "any_of", "type_schema"]
 
 Schema = dict[str, Any]
@@ -124,9 +126,14 @@ def _class_schema(annotation: Any, class_schema: ClassSchema) -> Schema:
     if is_typeddict(annotation):
         fields = get_type_hints(annotation)
         required: frozenset[str] = vars(annotation)["__required_keys__"]
+        described = describe_arguments(annotation.__doc__)
+        properties = {name: type_schema(item, class_schema) for name, item in fields.items()}
         return {
             "type": "object",
-            "properties": {name: type_schema(item, class_schema) for name, item in fields.items()},
+            "properties": {
+                name: {**schema, "description": described[name]} if name in described else schema
+                for name, schema in properties.items()
+            },
             "required": sorted(required),
             "additionalProperties": False,
         }

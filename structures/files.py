@@ -23,7 +23,7 @@ _FILES = ("path", "annotations", "relations", "names")
 class HierarchyFiles(PolicyOptions, total=False):
     """What `read_hierarchy` takes: a reader, its files and its choices, all of it plain data.
 
-    Keys:
+    Args:
         reader: "reactome" (`annotations`, `relations`, `names`), "gmt", "obo" (`path`, `annotations`), "edges",
             "terms", "table" (`path`): see the reader of that name in `Hierarchy`; or "saved": what `save` wrote.
         path: The file of readers that need one alone, and the ontology of "obo".
@@ -37,7 +37,7 @@ class HierarchyFiles(PolicyOptions, total=False):
         relationships: Which relations of an ontology make a parent.
         namespace: Part of an ontology to keep.
 
-    The other keys are those of `Policies`.
+    The other keys are those of `Policies`; every key may be left out here, and is asked for when it is needed.
 
     Example:
         >>> HierarchyFiles(reader="edges", path="edges.csv", levels=4)

@@ -86,7 +86,7 @@ def species_code(species: str | None) -> str | None:
     codes = {name.lower(): code for code, name in SPECIES.items()}
     if species.lower() not in codes:
         known = ", ".join(f"{name} ({code})" for code, name in SPECIES.items())
-        raise InputError(f"species is {species!r}; it must be one of {known}, or None for identifiers of your own")
+        raise InputError(f"species is {species!r}; it must be one of {known}, or None (in a config: any) for your own")
     return codes[species.lower()]
 
 
