@@ -5,7 +5,7 @@ Shapes: P features (proteins), N samples (patients).
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import comb
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class SampleJoin:
     groups: dict[str, str]
     without_quantities: tuple[str, ...] = ()
     without_group: tuple[str, ...] = ()
-    nouns: tuple[str, str] = ("a group", "quantities")
+    nouns: tuple[str, str] = field(default=("a group", "quantities"), repr=False)
 
     @property
     def complete(self) -> bool:
