@@ -27,9 +27,10 @@ def _add_hierarchy(things: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="compile a hierarchy from files, print and draw it",
         description="Compile a hierarchy from files, print its layers, and draw it to a PNG file.",
     )
-    files = hierarchy.add_argument_group("files", "one of gmt, mapping, obo, edges, terms, table, load")
+    files = hierarchy.add_argument_group("files", "one of gmt, signatures, mapping, obo, edges, terms, table, load")
     for name, text in [
         ("gmt", "gene sets, with --relations or alone"),
+        ("signatures", "table with a gene set per column"),
         ("mapping", "table of features and pathways, with --relations"),
         ("relations", "table of parent and child pathways"),
         ("names", "table of pathways and their names"),

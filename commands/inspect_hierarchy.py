@@ -15,6 +15,7 @@ __all__ = ["compile_hierarchy", "show_hierarchy"]
 # Flag that names a reader's file: the reader, the key of that file, and the file that it needs beside it.
 _READERS = {
     "gmt": ("gmt", "path", None),
+    "signatures": ("signatures", "path", None),
     "mapping": ("reactome", "annotations", "relations"),
     "obo": ("obo", "path", "annotations"),
     "edges": ("edges", "path", None),

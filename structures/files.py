@@ -14,7 +14,7 @@ from .text_table import Header
 
 __all__ = ["HierarchyFiles", "HierarchyReader", "read_hierarchy"]
 
-HierarchyReader = Literal["reactome", "gmt", "obo", "edges", "terms", "table", "saved"]
+HierarchyReader = Literal["reactome", "gmt", "signatures", "obo", "edges", "terms", "table", "saved"]
 
 _POLICIES = tuple(PolicyOptions.__annotations__)
 _FILES = ("path", "annotations", "relations", "names")
@@ -24,8 +24,9 @@ class HierarchyFiles(PolicyOptions, total=False):
     """What `read_hierarchy` takes: a reader, its files and its choices, all of it plain data.
 
     Args:
-        reader: "reactome" (`annotations`, `relations`, `names`), "gmt", "obo" (`path`, `annotations`), "edges",
-            "terms", "table" (`path`): see the reader of that name in `Hierarchy`; or "saved": what `save` wrote.
+        reader: "reactome" (`annotations`, `relations`, `names`), "obo" (`path`, `annotations`), "gmt", "signatures",
+            "edges", "terms", "table" (`path`): see the reader of that name in `Hierarchy`; or "saved": what `save`
+            wrote.
         path: The file of readers that need one alone, and the ontology of "obo".
         annotations: Which features belong to which node.
         relations: Parent and child per row.
@@ -73,6 +74,7 @@ _READERS: dict[str, _Reader] = {
         ("names", "species", "levels", "header", "columns", *_POLICIES),
     ),
     "gmt": _Reader(Hierarchy.from_gmt, ("path",), _POLICIES),
+    "signatures": _Reader(Hierarchy.from_signatures, ("path",), _POLICIES),
     "obo": _Reader(
         Hierarchy.from_obo,
         ("path", "annotations"),

@@ -1,4 +1,4 @@
-"""GMT files: one set of genes per line, in the dialects of Reactome and of MSigDB."""
+"""Sets of genes: GMT files (one set per line, Reactome's and MSigDB's dialects) and tables with a set per column."""
 
 import os
 import re
@@ -7,11 +7,11 @@ from typing import Literal
 
 from ..errors import InputError
 from .graph import Pairs
-from .text_table import SourceFile, read_text
+from .text_table import SourceFile, read_table, read_text
 
-__all__ = ["GeneSets", "is_gene_sets", "read_gene_sets"]
+__all__ = ["GeneSets", "is_gene_sets", "read_gene_sets", "read_signatures"]
 
-Dialect = Literal["name_id", "name_id_label", "name_description"]
+Dialect = Literal["name_id", "name_id_label", "name_description", "columns"]
 
 # Reactome's stable identifiers; the older label stood in every line, before the genes.
 REACTOME_ID = re.compile(r"R-([A-Z]{3})-\d+(\.\d+)?$")
@@ -20,13 +20,13 @@ _LABEL = "Reactome Pathway"
 
 @dataclass(frozen=True)
 class GeneSets:
-    """What a GMT file holds.
+    """What a file of gene sets holds.
 
     Args:
         pairs: Gene and set, one row each.
         titles: Readable name of each set, where it differs from its identifier.
         dialect: "name_id" (name, identifier, genes), "name_id_label" (the same with the words Reactome Pathway before
-            the genes) or "name_description" (MSigDB: name, description, genes).
+            the genes), "name_description" (MSigDB: name, description, genes) or "columns" (a set per column).
         source: The file.
     """
 
@@ -81,6 +81,36 @@ def read_gene_sets(path: str | os.PathLike[str]) -> GeneSets:
         sets += [name] * len(members)
         places += [number] * len(members)
     return GeneSets(Pairs(source.name, genes, sets, places), titles, dialect, source)
+
+
+def read_signatures(path: str | os.PathLike[str]) -> GeneSets:
+    """Read a table with a set per column: its name in the first line, its genes below, shorter ones filled up.
+
+    Raises:
+        InputError: If a column has no name or no genes, or two have the same name.
+    """
+    table = read_table(path)
+    name, header = table.source.name, table.rows[0]
+    genes: list[str] = []
+    sets: list[str] = []
+    places: list[int] = []
+    for column, title in enumerate(header):
+        members = [
+            (line, row[column]) for line, row in zip(table.lines[1:], table.rows[1:], strict=True) if row[column]
+        ]
+        if not title or not members:
+            lacks = "no genes" if title else "no name"
+            raise InputError(
+                f"{name} column {column + 1} has {lacks}; a column is the name of a set with genes below it"
+            )
+        if header.index(title) != column:
+            raise InputError(
+                f"{name} column {column + 1} repeats the set {title} of column {header.index(title) + 1}; keep one"
+            )
+        places += [line for line, _ in members]
+        genes += [gene for _, gene in members]
+        sets += [title] * len(members)
+    return GeneSets(Pairs(name, genes, sets, places), {}, "columns", table.source)
 
 
 def _dialect(name: str, lines: list[tuple[int, list[str]]]) -> Dialect:

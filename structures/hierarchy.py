@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from .compile import compile_layers
-from .gene_sets import read_gene_sets
+from .gene_sets import GeneSets, read_gene_sets, read_signatures
 from .graph import Graph, Pairs, build_graph
 from .layered import LayeredGraph
 from .obo import read_obo
@@ -27,9 +27,9 @@ __all__ = ["Hierarchy"]
 class Hierarchy(LayeredGraph):
     """Named layers of nodes, features lowest, with edges that go up; no cycle, and nothing in it changes.
 
-    The readers (`from_reactome`, `from_gmt`, `from_obo`, `from_edges`, `from_term_table`) compile an ontology: they
-    keep the nodes above the features, put them on levels and attach the features, all by stated choices
-    (`Policies`, whose fields each of them takes as keywords). `from_table` reads layers that are given as such.
+    The readers (`from_reactome`, `from_gmt`, `from_signatures`, `from_obo`, `from_edges`, `from_term_table`) compile an
+    ontology: they keep the nodes above the features, put them on levels and attach the features, all by stated
+    choices (`Policies`, whose fields each of them takes as keywords). `from_table` reads layers that are given as such.
 
     Args:
         layers: Names of the layers, features first: features, level_4, ..., level_1.
@@ -126,7 +126,37 @@ class Hierarchy(LayeredGraph):
             >>> Hierarchy.from_gmt(path).sizes
             (2, 2)
         """
-        sets = read_gene_sets(gene_sets)
+        return cls._from_sets(read_gene_sets(gene_sets), features, policies)
+
+    @classmethod
+    def from_signatures(
+        cls,
+        table: str | os.PathLike[str],
+        *,
+        features: Iterable[str] | None = None,
+        **policies: Unpack[PolicyOptions],
+    ) -> Self:
+        r"""Compile a table with a set of genes per column: features and one layer of sets.
+
+        Args:
+            table: Names of the sets in the first line, their genes below; shorter columns end in empty cells.
+            features: The features wanted, in this order; None takes all.
+            **policies: See `Policies`.
+
+        Raises:
+            InputError: If the file cannot be read, repeats a set or has one without genes.
+
+        Example:
+            >>> import tempfile
+            >>> path = Path(tempfile.mkdtemp()) / "signatures.csv"
+            >>> _ = path.write_text("REPAIR,DEATH\nBRCA1,TP53\nTP53,\n")
+            >>> Hierarchy.from_signatures(path).children("REPAIR")
+            ('BRCA1', 'TP53')
+        """
+        return cls._from_sets(read_signatures(table), features, policies)
+
+    @classmethod
+    def _from_sets(cls, sets: GeneSets, features: Iterable[str] | None, policies: PolicyOptions) -> Self:
         none = Pairs(sets.source.name, [], [], [])
         graph = build_graph(none, sets.pairs, features, titles=sets.titles, sources=[sets.source])
         return cls._compiled(graph, None, policies)

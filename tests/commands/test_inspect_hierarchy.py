@@ -81,7 +81,7 @@ def test_every_kind_of_file(edges, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give one of --gmt, --mapping, --obo, --edges, --terms, --table, --load (found: none)"),
+        ([], "give one of --gmt, --signatures, --mapping, --obo, --edges, --terms, --table, --load (found: none)"),
         (["--edges", "a", "--gmt", "b"], "(found: --gmt and --edges)"),
         (["--mapping", "a"], "--mapping needs --relations"),
         (["--obo", "a"], "--obo needs --annotations"),
