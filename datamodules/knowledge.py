@@ -4,16 +4,26 @@ Shapes: F encoded features.
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from ..errors import InputError
 from ..structures import Hierarchy, HierarchyFiles, entity_of, read_hierarchy
 from .quantities import shown
 
-__all__ = ["hierarchy_of"]
+__all__ = ["hierarchy_of", "plain_files"]
 
 log = logging.getLogger(__name__)
+
+
+def plain_files(given: HierarchyFiles | Hierarchy | None) -> HierarchyFiles | Hierarchy | None:
+    """Return what was given, with paths as text: a checkpoint of plain data can hold them."""
+    if not isinstance(given, Mapping):
+        return given
+    plain = {key: os.fspath(value) if isinstance(value, os.PathLike) else value for key, value in given.items()}
+    return cast(HierarchyFiles, plain)
 
 
 def hierarchy_of(

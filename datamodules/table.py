@@ -21,7 +21,7 @@ from ..randomness import global_seed
 from ..structures import Hierarchy, HierarchyFiles
 from .encoding import Missing, Scale, TableEncoder, prediction_table
 from .grouping import connected_labels, count_duplicates_across, group_labels, row_fingerprints
-from .knowledge import hierarchy_of
+from .knowledge import hierarchy_of, plain_files
 from .loading import InMemoryLoader
 from .splitting import Split, SplitOptions, split_rows
 from .targets import Target
@@ -116,11 +116,14 @@ class TableDataModule(LightningDataModule):
         self.drop_last = drop_last
         self.shuffle_seed = shuffle_seed
         self.predict_path = predict_path
-        self._knowledge = hierarchy
+        self._knowledge = plain_files(hierarchy)
         self._frame: pd.DataFrame | None = None
         self._features: Tensor | None = None
         self._restored: dict[str, Any] | None = None
-        self.save_hyperparameters(ignore=["hierarchy"] if isinstance(hierarchy, Hierarchy) else [])
+        live = isinstance(hierarchy, Hierarchy)
+        self.save_hyperparameters(ignore=["hierarchy"] if live else [])
+        if hierarchy is not None and not live:
+            self.hparams["hierarchy"] = self._knowledge
 
     # What a subclass provides.
 
