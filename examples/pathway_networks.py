@@ -1,0 +1,171 @@
+"""Pathway networks beside simple models on the same rows: proteomes of septic kidney injury, and two TCGA cohorts.
+
+    python examples/pathway_networks.py --data.root ../shared/data --output docs/reproductions
+
+Every run is a line of OUTPUT/pathway_networks.csv, written as it ends and not repeated; a stopped command goes on
+where it was. The tables of a data set go into OUTPUT/pathway_networks.md, between two marks, and leave the text
+around them alone.
+"""
+
+import argparse
+import csv
+import math
+import multiprocessing
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, fields
+from functools import partial
+from pathlib import Path
+
+# Before numpy is imported, here and in the worker processes, which inherit it: two processes, one thread each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+from _pathway_report import published_table, report, write_tables
+from _pathway_runs import DATASETS, FLOORS, NETWORKS, RECIPES, Job, Run, execute, start_process
+from axonlight import __version__
+
+__all__ = ["Results", "main"]
+
+
+class Results:
+    """The finished runs: a CSV file to which each run is appended as it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.runs = _read_runs(path) if path.exists() else []
+
+    def of(self, jobs: Iterable[Job]) -> list[Run]:
+        """Return the runs of these jobs that are there, in the order of the jobs."""
+        found = {_key_of_run(run): run for run in self.runs}
+        return [found[key] for key in map(_key_of_job, jobs) if key in found]
+
+    def missing(self, jobs: Iterable[Job]) -> list[Job]:
+        """Return the jobs that this version of axonlight and torch has not run."""
+        done = {_key_of_run(run) for run in self.runs}
+        return [job for job in jobs if _key_of_job(job) not in done]
+
+    def add(self, run: Run) -> None:
+        """Keep a run, here and in the file."""
+        self._write([run], "a" if self.path.exists() else "w")
+        self.runs.append(run)
+
+    def sort(self) -> None:
+        """Rewrite the file in an order that does not depend on which run ended first."""
+        datasets, arms = list(DATASETS), [*NETWORKS, *((floor, "") for floor in FLOORS)]
+
+        def place(run: Run) -> tuple[int, ...]:
+            return datasets.index(run.dataset), run.repeat, run.fold, run.seed, arms.index((run.model, run.activation))
+
+        self.runs.sort(key=place)
+        draft = self.path.with_suffix(".csv.part")
+        target, self.path = self.path, draft
+        self._write(self.runs, "w")
+        self.path = draft.replace(target)
+
+    def _write(self, runs: Sequence[Run], mode: str) -> None:
+        with self.path.open(mode, newline="") as file:
+            writer = csv.DictWriter(file, [field.name for field in fields(Run)], lineterminator="\n")
+            if mode == "w":
+                writer.writeheader()
+            writer.writerows(asdict(run) for run in runs)
+
+
+def _read_runs(path: Path) -> list[Run]:
+    kinds = {field.name: field.type for field in fields(Run)}
+    with path.open(newline="") as file:
+        # A command killed while it wrote leaves half a line: its run is run again.
+        rows = [row for row in csv.DictReader(file) if row["failure"] is not None]
+    return [Run(**{name: kinds[name](text) for name, text in row.items()}) for row in rows]
+
+
+def _key_of_job(job: Job) -> tuple:
+    epochs = 0
+    if (recipe := RECIPES.get(job.model.partition(",")[0])) is not None:
+        epochs = job.epochs or recipe.epochs
+    place = (job.repeat, job.fold, job.seed)
+    return (job.dataset, job.model, job.activation, *place, epochs, __version__, torch.__version__)
+
+
+def _key_of_run(run: Run) -> tuple:
+    place = (run.repeat, run.fold, run.seed)
+    return (run.dataset, run.model, run.activation, *place, run.epochs, run.axonlight, run.torch)
+
+
+def run_all(jobs: Sequence[Job], root: str | None, processes: int) -> Iterator[Run]:
+    """Yield the runs of the jobs as they end."""
+    if processes == 1:
+        yield from map(partial(execute, root=root), jobs)
+        return
+    # spawn: a forked process would inherit torch's threads in an unknown state
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, start_process) as pool:
+        waiting = [pool.submit(execute, job, root) for job in jobs]
+        try:
+            for finished in as_completed(waiting):
+                yield finished.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def progress(run: Run, done: int, total: int, started: float) -> str:
+    """Return one line about a finished run and the time that the others may take."""
+    left = (time.perf_counter() - started) / done * (total - done)
+    arm = f"{run.model} {run.activation}".strip()
+    score = run.failure or f"AUROC {run.auroc:.3f}, accuracy {run.accuracy:.3f}"
+    clock = "" if math.isnan(left) else f", {left / 60:.1f} min left"
+    return f"{done}/{total} {run.dataset} {run.repeat}.{run.fold} {arm}: {score}{clock}"
+
+
+def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data.root", dest="root", help="folder of the data; default: AXONLIGHT_DATA")
+    parser.add_argument("--output", type=Path, default=Path("docs/reproductions"), help="folder of tables and runs")
+    parser.add_argument("--sets", nargs="+", choices=list(DATASETS), default=list(DATASETS))
+    parser.add_argument("--processes", type=int, default=2, help="runs at the same time, one thread each")
+    parser.add_argument("--quick", action="store_true", help="a trial: two epochs, one repeat, two folds, one seed")
+    return parser.parse_args(arguments)
+
+
+def jobs_of(dataset: str, quick: bool) -> list[Job]:
+    """Return every run of a data set, or those of a trial."""
+    if not quick:
+        return DATASETS[dataset].jobs(dataset)
+    return [job for job in DATASETS[dataset].jobs(dataset, epochs=2) if job.seed in (0, 10)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what is missing, then write the tables."""
+    given = read_arguments(arguments)
+    start_process()
+    given.output.mkdir(parents=True, exist_ok=True)
+    results = Results(given.output / "pathway_networks.csv")
+    jobs = {dataset: jobs_of(dataset, given.quick) for dataset in given.sets}
+    missing = results.missing(job for each in jobs.values() for job in each)
+    started = time.perf_counter()
+    for done, run in enumerate(run_all(missing, given.root, given.processes), 1):
+        results.add(run)
+        print(progress(run, done, len(missing), started), flush=True)
+    results.sort()
+    command = shlex.join(
+        ["python", "examples/pathway_networks.py", *(sys.argv[1:] if arguments is None else arguments)]
+    )
+    page = given.output / "pathway_networks.md"
+    for dataset in given.sets:
+        tables = report(dataset, results.of(jobs[dataset]), given.root, command)
+        label = f"{dataset}{', trial' if given.quick else ''}"
+        page.write_text(write_tables(label, tables, page.read_text() if page.exists() else ""))
+    everything = {dataset: results.of(jobs_of(dataset, given.quick)) for dataset in DATASETS}
+    if everything["proteomics"]:
+        label = f"published figures{', trial' if given.quick else ''}"
+        page.write_text(write_tables(label, published_table(everything), page.read_text()))
+    print(f"{len(missing)} runs in {(time.perf_counter() - started) / 60:.1f} min; tables: {page}")
+
+
+if __name__ == "__main__":
+    main()
