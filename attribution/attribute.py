@@ -84,8 +84,8 @@ def attribute(
         explained = Explained(network, target, dtype)
         named = find_layers(explained, layers)
         scorer = _scorer(method, explained, torch.cat([x[:2], baseline[:2]]), named, steps, batch_size)
-        rows = batch_size // 2 if method == "deep_lift" else batch_size // (steps + 1)
-        pieces = list(zip(x.split(max(rows, 1)), baseline.split(max(rows, 1)), strict=True))
+        rows = max(1, batch_size // (2 if method == "deep_lift" else steps + 1))
+        pieces = list(zip(x.split(rows), baseline.split(rows), strict=True))
         with torch.no_grad():
             difference = torch.cat([explained(part) - explained(start) for part, start in pieces])
         raw = {

@@ -124,7 +124,7 @@ def _collect(module: nn.Module, path: str, calls: Calls, found: list[nn.Module])
     elif isinstance(module, _LINEAR):
         if isinstance(module, _BatchNorm) and module.running_mean is None:
             raise InputError(f"DeepLIFT has no rule for {where} without running statistics; {_ADVICE}")
-    elif isinstance(module, _HIDDEN) or not any(True for _ in module.children()):
+    elif isinstance(module, _HIDDEN) or not (isinstance(module, nn.Sequential) or list(module.children())):
         raise InputError(
             f"DeepLIFT has no rule for {where}, which is neither linear nor an elementwise activation; {_ADVICE}"
         )

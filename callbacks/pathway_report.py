@@ -121,7 +121,9 @@ class PathwayReport(Callback):
         found.table(self.adjust).to_csv(table, index=False)
         draw_attributions(found, picture, top=self.top, adjust=self.adjust, title=f"{what}, {self.adjust}-adjusted")
         delta = max(found.relative_delta[layer] for layer, cuts in found.cuts.items() if cuts)
-        self._written = f"pathways: {table}, {picture.name} ({what}; relative convergence delta {delta:.1e})"
+        around = [layer for layer, cuts in found.cuts.items() if not cuts]
+        passed = f"; part of the output goes around {', '.join(around)}" if around else ""
+        self._written = f"pathways: {table}, {picture.name} ({what}; relative convergence delta {delta:.1e}{passed})"
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print where the files are, below the progress."""

@@ -16,7 +16,9 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["draw_sankey", "order_nodes", "stack_nodes"]
+from .stacking import GAP, SLOT, order_nodes, stack_nodes
+
+__all__ = ["draw_sankey"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Links: TypeAlias = Sequence[tuple[int, int, ArrayLike, ArrayLike]]
@@ -24,14 +26,10 @@ Links: TypeAlias = Sequence[tuple[int, int, ArrayLike, ArrayLike]]
 # All lengths in inches.
 _COLUMN = 3.3
 _BAR = 0.16
-_GAP = 0.07
-_LINE = 0.135
-_SLOT = 2 * _LINE
 _CHARACTERS = 36
 _LINES = 2
 _HEAD = 1.0
 _FOOT = 0.75
-_BODY = 4.0  # total height of the bars of a layer, before it is made to fit
 _GREY = "#b8b8b8"
 _SIGNS = LinearSegmentedColormap.from_list("signs", ["#2166ac", "#9b7bb5", "#b2182b"])
 
@@ -78,7 +76,7 @@ def draw_sankey(
     blocks = [
         (a, b, np.asarray(pairs, dtype=np.int64).reshape(2, -1), np.asarray(f, float)) for a, b, pairs, f in links
     ]
-    height = max(3.5, max(len(size) for size in amounts) * (_SLOT + 2 * _GAP))
+    height = max(3.5, max(len(size) for size in amounts) * (SLOT + 2 * GAP))
     orders = order_nodes(shades, blocks)
     bars = stack_nodes(amounts, orders, height)
     width = _COLUMN * len(layers) + 0.2
@@ -97,65 +95,6 @@ def draw_sankey(
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
     return path
-
-
-def order_nodes(signs: Sequence[Floats], links: Sequence[tuple[int, int, NDArray, Floats]]) -> list[NDArray[np.int64]]:
-    """Return the places of the nodes of each layer from top to foot, so that few links cross.
-
-    Each layer in turn is sorted by the mean height of what its nodes are linked with, there and back a few times;
-    nodes whose sign is NaN come last.
-
-    Args:
-        signs: (N,) per layer.
-        links: (source layer, target layer, (2, E) places, (E,) flows).
-
-    Example:
-        >>> crossed = [(0, 1, np.array([[0, 1], [1, 0]]), np.ones(2))]
-        >>> [order.tolist() for order in order_nodes([np.ones(2), np.ones(2)], crossed)]
-        [[0, 1], [1, 0]]
-    """
-    heights = [np.linspace(0, 1, len(sign)) if len(sign) > 1 else np.full(1, 0.5) for sign in signs]
-    orders = [np.arange(len(sign)) for sign in signs]
-    last = len(signs) - 1
-    for layer in [*range(1, last + 1), *range(last - 1, -1, -1)] * 4:
-        pull, weight = np.zeros(len(signs[layer])), np.zeros(len(signs[layer]))
-        for source, target, pairs, flow in links:
-            for own, other, end in ((source, target, 0), (target, source, 1)):
-                if own == layer:
-                    np.add.at(pull, pairs[end], flow * heights[other][pairs[1 - end]])
-                    np.add.at(weight, pairs[end], flow)
-        wanted = np.where(weight > 0, pull / np.where(weight > 0, weight, 1), heights[layer])
-        orders[layer] = np.lexsort((wanted, np.isnan(signs[layer])))
-        heights[layer][orders[layer]] = np.linspace(0, 1, len(wanted)) if len(wanted) > 1 else 0.5
-    return orders
-
-
-def stack_nodes(sizes: Sequence[Floats], orders: Sequence[NDArray], height: float) -> list[Floats]:
-    """Return foot and top (N, 2) of every bar; no two bars, nor their labels, overlap.
-
-    Example:
-        >>> low, high = stack_nodes([np.array([1.0, 3.0])], [np.array([0, 1])], 3.5)[0].T
-        >>> bool(low[0] > high[1]), ((high - low) / (high - low).sum()).round(2).tolist()
-        (True, [0.25, 0.75])
-    """
-    body = min(_BODY, *(_fitting(size, height) for size in sizes))
-    bars = []
-    for size, order in zip(sizes, orders, strict=True):
-        bar = size / size.sum() * body
-        slot = np.maximum(bar, _SLOT)
-        gap = (height - slot.sum()) / len(slot)  # the room left over is shared, half of it above each node
-        centre = np.empty(len(slot))
-        centre[order] = height - np.cumsum(slot[order] + gap) + (slot[order] + gap) / 2
-        bars.append(np.stack([centre - bar / 2, centre + bar / 2], axis=1))
-    return bars
-
-
-def _fitting(size: Floats, height: float) -> float:
-    """Return how long the bars of a layer may be in all, so that their slots fit into the height."""
-    body = height
-    while np.maximum(size / size.sum() * body, _SLOT).sum() + _GAP * len(size) > height and body > 0.1:
-        body *= 0.97
-    return body
 
 
 def _left(layer: int) -> float:
