@@ -1,6 +1,7 @@
 """``axonlight fit|validate|test|predict``: LightningCLI with the links, defaults and exit codes of this package."""
 
 import argparse
+import inspect
 import os
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import Any
 import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback, _InstantiatorFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 # Imported for their names: a config may then give short class names.
@@ -47,6 +48,24 @@ class SaveConfig(SaveConfigCallback):
             logger.log_hyperparams({"seed_everything": self.config["seed_everything"]})
 
 
+class _Instantiator(_InstantiatorFn):
+    """Keep out of the hyperparameters of a module what the data gave and it did not ask for, and live objects.
+
+    Lightning keeps the values of all links, so that a module of somebody else could not be loaded again.
+    """
+
+    def __call__(self, class_type: type, *args: Any, applied_instantiation_links: dict, **kwargs: Any) -> Any:
+        """Build the module with what it declares."""
+        parameters = inspect.signature(class_type).parameters
+        takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        links = {
+            target: value
+            for target, value in applied_instantiation_links.items()
+            if (takes_all or target.rpartition(".")[2] in parameters) and not target.endswith(".hierarchy")
+        }
+        return super().__call__(class_type, *args, applied_instantiation_links=links, **kwargs)
+
+
 class AxonlightCLI(LightningCLI):
     """LightningCLI in subclass mode for model and data, with the data's sizes linked to the model."""
 
@@ -75,6 +94,10 @@ class AxonlightCLI(LightningCLI):
             ("data.hierarchy", "model.init_args.hierarchy"),
         ]:
             parser.link_arguments(source, target, apply_on="instantiate")
+
+    def _add_instantiators(self) -> None:
+        for key, base in [("model", LightningModule), ("data", LightningDataModule)]:
+            self.parser.add_instantiator(_Instantiator(cli=self, key=key), base, subclasses=True)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
