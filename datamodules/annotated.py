@@ -35,7 +35,7 @@ def read_annotated_samples(path: Path) -> "pd.DataFrame":
     """Read the table of the samples, `obs`, with the samples' names as its index.
 
     Raises:
-        InputError: If the file is no .h5ad file or holds a column in an unknown form.
+        InputError: If the file is no .h5ad file, or a column is of an unknown form or of another length.
     """
     import pandas as pd
 
@@ -43,7 +43,13 @@ def read_annotated_samples(path: Path) -> "pd.DataFrame":
         group = file["obs"]
         names = [_text(name) for name in group.attrs["column-order"]]
         columns = {name: _column(group, name, path) for name in names}
-        return pd.DataFrame(columns, index=_index(file, "obs", path))
+        samples = _index(file, "obs", path)
+    for name, column in columns.items():
+        if len(column) != len(samples):
+            raise InputError(
+                f"column '{name}' of {path} has {len(column)} values for {len(samples)} samples; write it anew"
+            )
+    return pd.DataFrame(columns, index=samples)
 
 
 def read_annotated_matrix(path: Path, layer: str | None = None) -> np.ndarray:
@@ -88,8 +94,8 @@ def _opened(path: Path) -> Iterator[Any]:
             )
         try:
             yield file
-        except OSError as error:
-            raise InputError(f"{path} is damaged ({str(error).splitlines()[0]}); get it again") from error
+        except (OSError, KeyError) as error:
+            raise InputError(f"{path} is damaged or incomplete ({str(error).splitlines()[0]}); get it again") from error
 
 
 def _index(file: Any, table: str, path: Path) -> list[str]:
@@ -128,9 +134,11 @@ def _decoded(codes: np.ndarray, categories: Any) -> list[Any]:
 
 
 def _dense(item: Any, path: Path) -> np.ndarray:
+    import h5py
     from scipy import sparse
 
-    kind = _text(item.attrs.get("encoding-type", "array"))
+    default = "array" if isinstance(item, h5py.Dataset) else "a group"
+    kind = _text(item.attrs.get("encoding-type", default))
     if kind in ("csr_matrix", "csc_matrix"):
         make: Any = sparse.csr_array if kind == "csr_matrix" else sparse.csc_array
         parts = (item["data"][:], item["indices"][:], item["indptr"][:])

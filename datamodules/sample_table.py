@@ -214,8 +214,8 @@ def join_labels(
                 "the matrix so that each row is a sample (in pandas: frame.T.to_csv(path); in anndata: adata.T)"
             )
         raise InputError(
-            f"none of the {len(labels)} samples of {label_path} (such as {shown(list(labels), 2)}) is a row of "
-            f"{matrix.path} (such as {shown(matrix.samples, 2)}); names must be spelled alike in both"
+            f"none of the {len(labels)} samples of {label_path} (such as {', '.join(list(labels)[:2])}) is a row of "
+            f"{matrix.path} (such as {', '.join(matrix.samples[:2])}); names must be spelled alike in both"
         )
     measured = set(matrix.samples)
     absent = tuple(name for name in labels if name not in measured)

@@ -78,7 +78,7 @@ class SplitFile:
         for key, rows in (("train", train), ("test", test)):
             if not len(rows):
                 raise InputError(
-                    f"none of the {len(samples)} samples in use (such as {shown(samples, 2)}) is among those of "
+                    f"none of the {len(samples)} samples in use (such as {', '.join(samples[:2])}) is among those of "
                     f"{self.path} that {key}"
                 )
         if groups is not None:
