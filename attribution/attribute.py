@@ -181,7 +181,9 @@ def _collected(
         hierarchy = explained.network.hierarchy
         if columns is not None:
             nodes[columns] = hierarchy.features
-            scores[columns] = summed_per_entity(raw[columns], explained.network.column_nodes, len(hierarchy.features))
+            # On the CPU, whose sums have one order.
+            places = explained.network.column_nodes.cpu()
+            scores[columns] = summed_per_entity(raw[columns].cpu(), places, len(hierarchy.features))
     return Attributions(
         method=method,
         scores={name: _array(values) for name, values in scores.items()},

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
 
 from ..attribution import Adjustment, Attributions, Method, attribute, draw_attributions
@@ -139,14 +140,17 @@ def _loader(trainer: Trainer, rows: Rows) -> Iterable | None:
     """Return the batches of some rows: of the data module, else those that the trainer was given."""
     data = getattr(trainer, "datamodule", None)
     if data is not None:
-        return getattr(data, _LOADERS[rows])()
+        return getattr(data, _LOADERS[rows])() if is_overridden(_LOADERS[rows], data) else None
     return {"validation": trainer.val_dataloaders, "train": trainer.train_dataloader}.get(rows)
 
 
 def _columns(loader: Any) -> Tensor | None:
-    """Return all columns (N, F) of a loader; None if there are no rows."""
+    """Return all columns (N, F) of a loader, or of several; None if there are no rows."""
     if loader is None:
         return None
+    if isinstance(loader, (list, tuple)):
+        parts = [part for part in map(_columns, loader) if part is not None]
+        return torch.cat(parts) if parts else None
     tensors = getattr(loader, "tensors", None)
     if tensors is not None:  # in memory: the rows of all devices, in the order of the table
         return tensors[0]
