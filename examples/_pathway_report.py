@@ -81,9 +81,10 @@ def conditions(runs: Sequence[Run]) -> str:
     machine = platform.machine().replace("_", "-")
     failed = [run for run in runs if run.failure]
     failures = f" {len(failed)} failed: {'; '.join(sorted({run.failure for run in failed}))}." if failed else ""
+    minutes = sum(run.seconds for run in runs) / 60
     return (
         f"{dt.date.today()}, {versions},\nPython {platform.python_version()}, {os.cpu_count()}-core {machine} CPU, one "
-        f"thread a run. {len(runs)} runs took {sum(run.seconds for run in runs) / 60:.1f} min of one core.{failures}"
+        f"thread per run. {len(runs)} runs took {minutes:.1f} min of processor time.{failures}"
     )
 
 

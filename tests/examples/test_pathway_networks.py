@@ -63,6 +63,12 @@ def test_every_model_runs_on_the_same_splits_with_the_same_seeds(name):
     assert len({seed for _, _, seed in first}) == len(first)
 
 
+def test_page_has_a_place_for_every_table():
+    page = (EXAMPLES.parent / "docs" / "reproductions" / "pathway_networks.md").read_text()
+    for label in (*runs.DATASETS, "published figures"):
+        assert page.count(tables.BEGIN.format(label)) == page.count(tables.END.format(label)) == 1
+
+
 def test_compared_arms_exist():
     arms = {arm for dataset in runs.DATASETS.values() for arm in dataset.models}
     assert {arm for pairs in tables.FAMILIES.values() for pair in pairs for arm in pair} <= arms
