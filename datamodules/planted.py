@@ -106,20 +106,33 @@ class PlantedPathways:
             >>> truth.count_hits([0.1, 0.9, 0.5]), truth.count_hits([0.9, 0.1, 0.5], top=2)
             (1, 0)
         """
-        names = self.hierarchy.nodes[self.hierarchy.layers.index(self.layer)]
+        labels = self._labels
+        found = {labels[name] for name in self.top_candidates(scores, top)}
+        return sum(labels[name] in found for name in self.names)
+
+    def top_candidates(self, scores: Sequence[float] | np.ndarray, top: int | None = None) -> tuple[str, ...]:
+        """Return the candidates with the highest scores, highest first; arguments and rules of `count_hits`."""
+        names = self._nodes
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != (len(names),) or np.isnan(values).any():
             raise InputError(
                 f"scores have the shape {values.shape} and {int(np.isnan(values).sum())} that are no number; give one "
                 f"number for each of the {len(names)} pathways of layer {self.layer}"
             )
-        labels = set_labels(self.hierarchy.memberships(self.layer))
+        labels = np.array(list(self._labels.values()))
         best = np.full(labels.max() + 1, -np.inf)
         np.maximum.at(best, labels, values)
-        label_of = dict(zip(names, labels, strict=True))
-        order = np.argsort(-best[[label_of[name] for name in self.candidates]], kind="stable")
-        found = {label_of[self.candidates[place]] for place in order[: self._top(top)]}
-        return sum(label_of[name] in found for name in self.names)
+        order = np.argsort(-best[[self._labels[name] for name in self.candidates]], kind="stable")
+        return tuple(self.candidates[place] for place in order[: self._top(top)])
+
+    @property
+    def _nodes(self) -> tuple[str, ...]:
+        return self.hierarchy.nodes[self.hierarchy.layers.index(self.layer)]
+
+    @cached_property
+    def _labels(self) -> dict[str, int]:
+        labels = set_labels(self.hierarchy.memberships(self.layer)).tolist()
+        return dict(zip(self._nodes, labels, strict=True))
 
     def expected_hits(self, top: int | None = None) -> float:
         """Return the mean hits of a random order: k `top` over the number of candidates (hypergeometric)."""
