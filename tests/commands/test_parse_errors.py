@@ -93,6 +93,14 @@ COMMANDS = {
         ["--model.network.activation={formula: x, a: 2}"],
         "model.network.activation: the key 'a' is not accepted",
     ),
+    "key of a mapping": (
+        ["--data.hierarchy={reader: gmt, pathh: x}"],
+        "data.hierarchy: the key 'pathh' is not accepted; did you mean path?",
+    ),
+    "value in a mapping": (
+        ["--data.hierarchy.reader", "gmt", "--data.hierarchy.fill", "jump"],
+        "data.hierarchy.fill is 'jump'; it must be one of copy, skip",
+    ),
     "stray word": (["stray"], "stray is not an option"),
     "callback": (
         ["--config={trainer: {callbacks: [{class_path: TrainingCurves, init_args: {filname: x}}]}}"],

@@ -195,6 +195,19 @@ def test_parameters_are_those_that_the_command_line_takes(name):
         assert {parameter.name for parameter in PLACES[name].parameters(path)} == known - hidden, path
 
 
+def test_a_hierarchy_is_an_option_of_data_alone(validator, demo):
+    files = {"reader": "reactome", "annotations": "a.tsv", "relations": "b.tsv", "levels": "all", "fill": "skip"}
+    demo["data"] = {"class_path": "Proteomics", "init_args": {"hierarchy": files}}
+    assert mistake(validator, demo) is None
+    for change in ({"level": 3}, {"levels": "few"}, {"reader": "edge"}):
+        demo["data"]["init_args"]["hierarchy"] = {**files, **change}
+        assert mistake(validator, demo)[0].startswith("data.init_args.hierarchy")
+    demo["data"]["init_args"]["hierarchy"] = None
+    assert mistake(validator, demo) is None
+    demo["model"]["init_args"]["hierarchy"] = files
+    assert mistake(validator, demo)[0].startswith("model.init_args")
+
+
 def test_our_parameters_are_described():
     for name in ("task", "network", "activation", "data", "callback"):
         for path in PLACES[name].classes:

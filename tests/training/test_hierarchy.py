@@ -212,6 +212,24 @@ def test_a_task_made_in_python_with_a_network_of_somebody_else(task_class, table
     assert torch.equal(again(torch.ones(2, 3)), task(torch.ones(2, 3)))
 
 
+def test_a_checkpoint_of_a_live_hierarchy_is_tested_with_a_saved_one(axonlight, table):
+    hierarchy = Hierarchy.from_edges("edges.csv")
+    data = TabularData("genes.csv", hierarchy=hierarchy)
+    task = ClassificationTask(
+        partial(PathwayNetwork, activation="tanh"), 3, feature_names=data.feature_names, hierarchy=hierarchy
+    )
+    trainer = Trainer(max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer.fit(task, datamodule=data)
+    trainer.save_checkpoint("task.ckpt")
+    hierarchy.save("own.npz")
+    test = ["test", *MODEL, "--model.network.activation", "tanh", *DATA, "--ckpt_path", "task.ckpt"]
+    refused = axonlight(*test)
+    assert refused.code == 2
+    assert "needs a hierarchy" in refused.err
+    run = axonlight(*test, "--data.hierarchy", "{reader: saved, path: own.npz}")
+    assert run.code == 0, run.err
+
+
 def test_only_a_network_that_declares_a_hierarchy_gets_it(table, monkeypatch):
     monkeypatch.chdir(table)
     hierarchy = Hierarchy.from_edges("edges.csv")
