@@ -122,7 +122,9 @@ def _draw_links(
         sign = float(signs[source][pairs[0, edge]])
         grey = np.isnan(sign) or np.isnan(signs[target][pairs[1, edge]])
         band = _band(x0, starts[edge], x1, ends[edge])
-        alpha, order = (0.18, 1) if grey else (0.45, 2)
+        # What passes other layers on its way lies behind, as what is grey does.
+        behind = grey or target - source > 1
+        alpha, order = (0.18 if behind else 0.45), (1 if behind else 2)
         axes.add_patch(PathPatch(band, facecolor=_colour(sign), alpha=alpha, linewidth=0, zorder=order))
 
 
