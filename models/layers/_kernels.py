@@ -25,6 +25,11 @@ def product(weight: Tensor, x: Tensor, structure: EdgeStructure, transposed: boo
     """Return the sparse product (O, B) of x (I, B), or (I, B) of (O, B) if transposed."""
     if backend == "gather" or x.shape[1] == 0:
         return _gathered_product(weight, x, structure, transposed)
+    check_available(backend, x.device.type)
+    if backend == "triton":
+        from ._triton_kernels import triton_product
+
+        return triton_product(weight, x, structure, transposed)
     if transposed:
         pointer, index, order = structure.input_pointer, structure.input_index, structure.input_order
     else:
@@ -32,7 +37,6 @@ def product(weight: Tensor, x: Tensor, structure: EdgeStructure, transposed: boo
     x = x.contiguous()
     values = weight.index_select(0, order) if order.shape[0] else weight
     if backend == "csr":
-        check_available(backend, x.device.type)
         matrix = _csr(pointer, index, values, x.shape[0])
         with torch.autocast(x.device.type, enabled=False):
             return matrix @ x
@@ -44,6 +48,10 @@ def sampled(y: Tensor, x: Tensor, structure: EdgeStructure, backend: str) -> Ten
     """Return for each edge the inner product (E,) of its rows in y (O, B) and x (I, B)."""
     if backend == "gather" or x.shape[1] == 0:
         return _gathered_sampled(y, x, structure)
+    if backend == "triton":
+        from ._triton_kernels import triton_sampled
+
+        return triton_sampled(y, x, structure)
     if backend == "bag" and x.device.type == "cpu" and not torch.backends.mkl.is_available():
         return torch.ops.aten._embedding_bag_per_sample_weights_backward(
             y.contiguous(), x.contiguous(), structure.source, structure.output_pointer, structure.target, 0

@@ -1,6 +1,9 @@
 """Which kernel a sparse layer uses when it may choose."""
 
 import difflib
+import os
+from functools import cache
+from importlib.util import find_spec
 from typing import Literal, get_args
 
 import torch
@@ -9,11 +12,14 @@ from ...errors import InputError
 
 __all__ = ["Backend", "check_available", "check_backend", "choose_backend"]
 
-Backend = Literal["auto", "bag", "csr", "gather", "dense"]
+Backend = Literal["auto", "bag", "csr", "gather", "triton", "dense"]
 
-# Matrices with fewer entries are one cheap launch on a GPU. Estimated, not measured.
+# On CUDA nothing is measured yet: `benchmarks/edge_linear.py --device cuda` and `--device cuda --grid` time every
+# kernel against masked dense, and what they show belongs here. Until then: dense for matrices of fewer entries than
+# one cheap launch covers and for layers with a larger share of edges, else a kernel that every build of torch has.
 _SMALL_ON_CUDA = 1 << 20
 _DENSE_ON_CUDA = 0.05
+_SPARSE_ON_CUDA: Backend = "csr"
 
 
 def check_backend(backend: str) -> None:
@@ -26,9 +32,18 @@ def check_backend(backend: str) -> None:
 
 
 def check_available(backend: str, device: str) -> None:
-    """Refuse a kernel that this build of torch lacks."""
+    """Refuse a kernel that this installation lacks."""
     if backend == "csr" and device == "cpu" and not torch.backends.mkl.is_available():
         raise InputError("backend is 'csr', which needs MKL on a processor, and this torch has none; take 'bag'")
+    if backend == "triton" and not _has_triton():
+        raise InputError("backend is 'triton', and the package triton, which torch brings for CUDA, is not installed")
+    if backend == "triton" and device == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
+        raise InputError("backend is 'triton', which needs a GPU, and the input lies on a processor; take 'auto'")
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
 
 
 def choose_backend(in_features: int, out_features: int, num_edges: int, batch: int, device: str) -> Backend:
@@ -44,5 +59,5 @@ def choose_backend(in_features: int, out_features: int, num_edges: int, batch: i
         sparse = 170e3 + num_edges * per_edge + 1.4 * (in_features + out_features) * batch
         return "dense" if dense < sparse else "bag"
     if device == "cuda":
-        return "dense" if entries < _SMALL_ON_CUDA or num_edges > _DENSE_ON_CUDA * entries else "csr"
+        return "dense" if entries < _SMALL_ON_CUDA or num_edges > _DENSE_ON_CUDA * entries else _SPARSE_ON_CUDA
     return "gather"

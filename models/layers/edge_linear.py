@@ -40,7 +40,8 @@ class EdgeLinear(nn.Module):
         bias: Whether each output has a trainable bias, initially 0.
         channels: None, or the number C of independent sets of values over the same edges.
         backend: "auto", or one kernel for all calls: "bag" (embedding bags), "csr" (compressed rows: MKL or
-            cuSPARSE), "gather" (any device) or "dense" (the values scattered into a matrix).
+            cuSPARSE), "triton" (GPUs; the same bits in every run), "gather" (any device) or "dense" (the values
+            scattered into a matrix).
         init: "degree", "glorot" or "dense", see `initialize_edges_`.
         device: As in `torch.nn.Linear`.
         dtype: As in `torch.nn.Linear`.

@@ -22,7 +22,7 @@ _ENTRIES_KEPT = 1 << 16
 
 
 def edge_linear(x: Tensor, weight: Tensor, bias: Tensor | None, structure: EdgeStructure, backend: str) -> Tensor:
-    """Map x (B, I) to (B, O), in the type of the weights (E,); backend "bag", "csr" or "gather"."""
+    """Map x (B, I) to (B, O), in the type of the weights (E,); backend "bag", "csr", "gather" or "triton"."""
     y: Any
     if is_plain():
         y = EagerEdgeLinear.apply(x, weight, bias, structure, backend)
