@@ -248,6 +248,8 @@ def _columns(data: TableDataModule, which: str) -> list[int]:
 def _train(job: Job, data: TableDataModule) -> dict[str, Any]:
     recipe = RECIPES[job.model.partition(",")[0]]
     data.batch_size = recipe.batch_size
+    # Batch norm has no variance of a single row.
+    data.drop_last = len(data.rows.train) % recipe.batch_size == 1
     # Every arm of a split begins with the same random state and sees its batches in the same order.
     seed_everything(job.seed, verbose=False)
     task = _build_task(job, data, recipe)

@@ -158,6 +158,12 @@ def test_arms_begin_with_the_same_weights_and_the_published_training(data):
     assert (chosen["lr_scheduler"]["scheduler"].step_size, chosen["lr_scheduler"]["scheduler"].gamma) == (50, 0.25)
 
 
+def test_a_last_batch_of_one_row_is_left_out(data_root):
+    assert len(runs.load_data("blca", str(data_root), 0, 1).rows.train) % 32 == 1
+    run = runs.execute(job("dense", "tanh", dataset="blca", fold=1), str(data_root))
+    assert 0 <= run.auroc <= 1
+
+
 def run_command(data_root, folder, *more):
     example.main(["--data.root", str(data_root), "--output", str(folder), "--quick", *more])
     with (folder / "pathway_networks.csv").open() as file:
