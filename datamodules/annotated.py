@@ -142,7 +142,7 @@ def _dense(item: Any, path: Path) -> np.ndarray:
     if kind in ("csr_matrix", "csc_matrix"):
         make: Any = sparse.csr_array if kind == "csr_matrix" else sparse.csc_array
         parts = (item["data"][:], item["indices"][:], item["indptr"][:])
-        return make(parts, shape=tuple(item.attrs["shape"])).toarray()
+        return make(parts, shape=tuple(np.asarray(item.attrs["shape"]).tolist())).toarray()
     if kind != "array":
         raise InputError(f"the matrix of {path} is stored as '{kind}'; it must be dense, CSR or CSC")
     return item[:]
