@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-import yaml
 from axonlight.cli import main
 from axonlight.datamodules import SimulatedPathways, equivalent_pathways, random_hierarchy, simulate_pathways
 from axonlight.errors import InputError
@@ -228,13 +228,15 @@ def test_regression_by_the_data_module():
     np.testing.assert_array_equal(y, data.simulated.liability.astype(np.float32))
 
 
-def test_fit_from_the_command_line_without_files(tmp_path):
-    config = {
-        "model": {"class_path": "ClassificationTask", "init_args": {"network": "DenseNetwork"}},
-        "data": {"class_path": "SimulatedPathways", "init_args": {"layer_sizes": [20, 4, 2], "num_samples": 100}},
-        "trainer": {"max_epochs": 1, "accelerator": "cpu", "default_root_dir": str(tmp_path)},
-    }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    quiet = ["--trainer.logger=false", "--trainer.enable_progress_bar=false", "--trainer.enable_checkpointing=false"]
-    assert main(["fit", f"--config={tmp_path / 'config.yaml'}", "--data.num_causal=2", *quiet]) == 0
-    assert main(["fit", f"--config={tmp_path / 'config.yaml'}", "--data.num_causal=9", *quiet]) == 2
+def test_shipped_config_runs_without_files_and_reports_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = ["--data.layer_sizes=[60,12,3]", "--data.num_samples=200", "--data.num_causal=2", "--trainer.max_epochs=2"]
+    options = ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.default_root_dir=runs"]
+    assert main(["fit", "--config=pathways/simulation.yaml", *small, *options]) == 0
+    (report,) = tmp_path.rglob("pathways.csv")
+    table = pd.read_csv(report)
+    hierarchy = random_hierarchy([60, 12, 3])
+    for layer, names in zip(hierarchy.layers, hierarchy.nodes, strict=True):
+        assert set(table.node[table.layer == layer]) == set(names)
+    assert len(list(tmp_path.rglob("pathways.png"))) == 1
+    assert main(["fit", "--config=pathways/simulation.yaml", *small, "--data.num_causal=13", *options]) == 2

@@ -1,0 +1,116 @@
+"""The tables of the recovery of planted pathways as Markdown: hits, intervals, chance."""
+
+import datetime as dt
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from axonlight.datamodules import SimulatedPathways
+from scipy import stats
+
+__all__ = ["Run", "chance_probability", "conditions", "interval", "recovery_table", "write_tables"]
+
+BEGIN, END = "<!-- {}: written by examples/planted_pathways.py -->", "<!-- end of {} -->"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one network, method and adjustment found in one simulation; the fields are the columns of the CSV file."""
+
+    setting: str
+    seed: int
+    network: str
+    method: str
+    adjust: str
+    hits: int
+    causal: int
+    candidates: int
+    auroc: float
+    optimal_auroc: float
+    similarity: float
+    axonlight: str
+    torch: str
+
+
+def conditions(runs: Sequence[Run], command: str, data: SimulatedPathways) -> str:
+    """Return the command, versions, machine, data and scores of one setting as Markdown."""
+    packages = ("axonlight", "torch", "captum", "lightning", "numpy")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    machine = platform.machine().replace("_", "-")
+    seeds = sorted({run.seed for run in runs})
+    aurocs = {
+        network: np.mean([run.auroc for run in runs if run.network == network])
+        for network in ("trained", "permuted labels", "untrained")
+    }
+    ceiling = np.mean([run.optimal_auroc for run in runs])
+    counts = sorted({run.candidates for run in runs})
+    of = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    sizes = "-".join(map(str, data.hierarchy.sizes))
+    return (
+        f"```\n{command}\n```\n\n{dt.date.today()}, {versions},\nPython {platform.python_version()}, "
+        f"{os.cpu_count()}-core {machine} CPU, one thread. Seeds {seeds[0]}-{seeds[-1]}: {len(seeds)} simulations.\n\n"
+        f"Layers {sizes}; {runs[0].causal} of {of} distinguishable pathways of layer {data.truth.layer} planted; "
+        f"{len(data.rows.train)} training and {len(data.rows.test)} test rows. AUROC on the test rows, mean: trained "
+        f"{aurocs['trained']:.3f} (ceiling {ceiling:.3f}), permuted labels {aurocs['permuted labels']:.3f}, untrained "
+        f"{aurocs['untrained']:.3f}."
+    )
+
+
+def recovery_table(runs: Sequence[Run]) -> str:
+    """Return the mean hits with interval, one line per network and method, one column per adjustment, as Markdown."""
+    adjustments = list(dict.fromkeys(run.adjust for run in runs))
+    expected = np.mean([run.causal**2 / run.candidates for run in runs])
+    lines = [
+        f"| network | method | {' | '.join(f'adjust {name}' for name in adjustments)} |",
+        f"|---|---|{'---|' * len(adjustments)}",
+    ]
+    for network, method in dict.fromkeys((run.network, run.method) for run in runs):
+        cells = []
+        for adjust in adjustments:
+            group = [run for run in runs if (run.network, run.method, run.adjust) == (network, method, adjust)]
+            cells.append(_cell(group) if group else "")
+        lines.append(f"| {network} | {method.replace('_', ' ')} | {' | '.join(cells)} |")
+    lines.append(f"| chance | k²/n | {' | '.join([f'{expected:.2f}'] * len(adjustments))} |")
+    return "\n".join(lines)
+
+
+def _cell(group: Sequence[Run]) -> str:
+    hits = [run.hits for run in group]
+    low, high = interval(hits)
+    probability = chance_probability(group)
+    shown = "p < 0.0001" if probability < 1e-4 else f"p = {probability:.2g}"
+    return f"{np.mean(hits):.2f} [{low:.2f}, {high:.2f}], {shown}"
+
+
+def interval(hits: Sequence[int], draws: int = 10_000) -> tuple[float, float]:
+    """Return the 95 % interval of the mean over simulations: percentiles of a bootstrap with a fixed seed."""
+    generator = np.random.default_rng(0)
+    means = generator.choice(np.asarray(hits, dtype=float), size=(draws, len(hits))).mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def chance_probability(runs: Sequence[Run]) -> float:
+    """Return the exact probability that blind scores have at least as many hits in all simulations together.
+
+    The pathways of a simulation are drawn alike from its candidates, so the hits of scores that know nothing of them
+    are hypergeometric whatever the scores prefer, and independent between simulations: their sum is a convolution.
+    """
+    total = np.ones(1)
+    for run in runs:
+        one = stats.hypergeom(run.candidates, run.causal, run.causal).pmf(np.arange(run.causal + 1))
+        total = np.convolve(total, one)
+    return float(min(total[sum(run.hits for run in runs) :].sum(), 1.0))
+
+
+def write_tables(label: str, text: str, old: str) -> str:
+    """Return `old` with the part between the marks of `label` replaced by `text`; all else stays as it is."""
+    begin, end = BEGIN.format(label), END.format(label)
+    block = f"{begin}\n{text}\n{end}"
+    before, found, rest = old.partition(begin)
+    if found:
+        return before + block + rest.partition(end)[2]
+    return f"{old.rstrip()}\n\n{block}\n".lstrip()
