@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from ...activations import activation_parameters
-from ...errors import RunError
+from ...errors import InputError, RunError
 
-__all__ = ["check_gradients", "check_groups", "parameter_groups"]
+__all__ = ["check_batch", "check_gradients", "check_groups", "parameter_groups"]
 
 
 def parameter_groups(module: nn.Module, activation_lr: float | None = None) -> list[dict[str, Any]]:
@@ -53,6 +54,19 @@ def check_groups(module: nn.Module, optimizers: Iterable[Optimizer]) -> None:
         )
     if repeated:
         raise RunError(f"trainable parameters in several optimizer groups: {', '.join(repeated)}; each belongs in one")
+
+
+def check_batch(module: nn.Module, rows: int) -> None:
+    """Check that a training batch has as many rows as the network needs.
+
+    Raises:
+        InputError: If there is one row and the network normalises by the batch.
+    """
+    if rows == 1 and any(isinstance(part, _BatchNorm) for part in module.modules()):
+        raise InputError(
+            "a training batch of this process holds one row, and batch normalisation needs two or more; take another "
+            "data.batch_size, or leave out a smaller last batch by data.drop_last=true"
+        )
 
 
 def check_gradients(module: nn.Module, learned: set[str], steps: int) -> None:

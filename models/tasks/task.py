@@ -21,7 +21,7 @@ from ...errors import InputError
 from ...structures import Hierarchy
 from ..head_outputs import HeadOutputs
 from .hyperparameters import plain_hyperparameters
-from .optimization import check_gradients, check_groups, parameter_groups
+from .optimization import check_batch, check_gradients, check_groups, parameter_groups
 
 __all__ = ["NetworkFactory", "OptimizerFactory", "SchedulerFactory", "Task"]
 
@@ -128,6 +128,7 @@ class Task(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch; the epoch's mean is logged as ``train/loss``."""
         x, target = batch
+        check_batch(self.network, len(x))
         loss = self.total_loss(self(x), target)
         self._loss_sum = self._loss_sum.to(loss.device) + loss.detach() * len(x)
         self._loss_rows += len(x)

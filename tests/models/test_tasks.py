@@ -90,3 +90,11 @@ def test_descriptions_are_plain():
     for live in (nn.ReLU(), lambda x: x, torch.zeros(1)):
         with pytest.raises(TypeError):
             describe(live)
+
+
+def test_one_row_is_refused_where_the_batch_normalises():
+    task = ClassificationTask(DenseNetwork, in_features=3)
+    with pytest.raises(InputError, match=r"one row.*data.drop_last=true"):
+        task.training_step((torch.zeros(1, 3), torch.zeros(1)), 0)
+    task = ClassificationTask(partial(DenseNetwork, norm="layer"), in_features=3)
+    assert task.training_step((torch.zeros(1, 3), torch.zeros(1)), 0).isfinite()
