@@ -159,6 +159,11 @@ def numeric_values(frame: "pd.DataFrame", names: list[str], path: str, missing: 
     """
     import pandas as pd
 
+    chosen: Any = frame[names]
+    if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in chosen.dtypes):
+        values = chosen.to_numpy(dtype=np.float64)
+        if np.isfinite(values).all():  # the usual case: thousands of columns, and nothing to say about any of them
+            return values
     values = np.empty((len(frame), len(names)))
     for position, name in enumerate(names):
         column = frame[name]
