@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from lightning.pytorch.utilities import rank_zero_only
 
 from ...errors import InputError
 from ...structures import Hierarchy, entity_of
@@ -69,16 +70,20 @@ def match_columns(
             f"({_some(hierarchy.features)}); compile the hierarchy for the names that the data have"
         )
     columns = _without_absent(Columns(names, nodes, chosen, hierarchy))
-    absent = sorted(set(hierarchy.features) - set(columns.hierarchy.features))
+    _report(columns, sorted(set(hierarchy.features) - set(columns.hierarchy.features)))
+    return columns
+
+
+@rank_zero_only
+def _report(columns: Columns, absent: Sequence[str]) -> None:
     if absent or columns.unused:
         log.warning(
             "%d of %d columns are features of the hierarchy; not used: %s; features without a column, left out: %s",
             (columns.nodes >= 0).sum(),
-            len(names),
+            len(columns.names),
             _counted(columns.unused),
             _counted(absent),
         )
-    return columns
 
 
 def _places_of(covariates: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:

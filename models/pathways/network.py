@@ -107,9 +107,10 @@ class PathwayNetwork(nn.Module):
     ) -> None:
         options = Design.named(design).with_options(locals())
         super().__init__()
-        if hierarchy is None:
+        if not isinstance(hierarchy, Hierarchy):
+            kind = "missing" if hierarchy is None else f"a {type(hierarchy).__name__}"
             raise InputError(
-                "a PathwayNetwork needs a hierarchy; give hierarchy, or data.hierarchy on the command line"
+                f"hierarchy is {kind}; a PathwayNetwork needs a Hierarchy, on the command line through data.hierarchy"
             )
         if out_features < 1:
             raise InputError(f"out_features is {out_features}; it must be a positive integer")
