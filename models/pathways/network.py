@@ -110,7 +110,7 @@ class PathwayNetwork(nn.Module):
         if not isinstance(hierarchy, Hierarchy):
             kind = "missing" if hierarchy is None else f"a {type(hierarchy).__name__}"
             raise InputError(
-                f"hierarchy is {kind}; a PathwayNetwork needs a Hierarchy, on the command line through data.hierarchy"
+                f"hierarchy is {kind}; a PathwayNetwork needs a hierarchy, on the command line through data.hierarchy"
             )
         if out_features < 1:
             raise InputError(f"out_features is {out_features}; it must be a positive integer")

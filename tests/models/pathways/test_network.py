@@ -237,7 +237,7 @@ def test_odd_layer_names_are_no_obstacle():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"hierarchy": None}, "hierarchy is missing; a PathwayNetwork needs a Hierarchy"),
+        ({"hierarchy": None}, "hierarchy is missing; a PathwayNetwork needs a hierarchy"),
         ({"hierarchy": {"reader": "gmt"}}, "hierarchy is a dict"),
         ({"out_features": 0}, "out_features is 0"),
         ({"in_features": 4}, "in_features is 4, but the hierarchy has 3 features"),
