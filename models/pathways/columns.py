@@ -87,15 +87,19 @@ def _report(columns: Columns, absent: Sequence[str]) -> None:
 
 
 def _places_of(covariates: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
-    place = {name: number for number, name in enumerate(names)}
-    for name in covariates:
-        if name not in place:
-            near = difflib.get_close_matches(name, names, n=3)
+    """Return the places of the columns that the covariates name, each by its own name or by its entity."""
+    places: list[int] = []
+    for covariate in covariates:
+        found = [number for number, name in enumerate(names) if name == covariate]
+        found = found or [number for number, name in enumerate(names) if entity_of(name) == covariate]
+        if not found:
+            near = difflib.get_close_matches(covariate, names, n=3)
             hint = f"did you mean {' or '.join(near)}" if near else f"columns are {_some(names)}"
-            raise InputError(f"covariates names {name!r}, which is no column of the data; {hint}")
-    if len(set(covariates)) != len(covariates):
+            raise InputError(f"covariates names {covariate!r}, which is no column of the data; {hint}")
+        places += found
+    if len(set(places)) != len(places):
         raise InputError(f"covariates is {list(covariates)}; every column may stand once")
-    return tuple(place[name] for name in covariates)
+    return tuple(places)
 
 
 def _without_absent(columns: Columns) -> Columns:

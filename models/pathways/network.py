@@ -51,7 +51,8 @@ class PathwayNetwork(nn.Module):
             (weights of the losses in proportion to e^k, k the number of the layer) return `HeadOutputs`, "learned" a
             mean of the heads' outputs weighted by the softmax of trainable values.
         prediction: With several heads, whether the prediction is the "mean" of theirs or that of the "last".
-        covariates: Names of columns that join the input of every head instead of the hierarchy.
+        covariates: Names of columns, or entities of columns ("stage" for "stage=II"), that join the input of every head
+            instead of the hierarchy.
         covariate_hidden: Widths of dense layers between them and the heads; their activation is that of the last layer.
         backend: Kernel of the sparse layers, see `EdgeLinear`.
 

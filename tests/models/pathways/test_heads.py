@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from axonlight.errors import InputError
 from axonlight.models import ClassificationTask, HeadOutputs, PathwayNetwork, RegressionTask, combined
 from torch import nn
 
@@ -55,6 +56,14 @@ def test_covariates_join_every_head(small):
     x = torch.randn(4, 5)
     assert torch.equal(network.covariates(x), x[:, [4, 3]])
     assert network.unused_columns == ()
+
+
+def test_an_entity_names_all_of_its_covariates(small):
+    columns = [*GENES, "stage=II", "stage=III"]
+    network = PathwayNetwork(5, 1, small, columns, covariates=["stage"])
+    assert network.covariates.columns.tolist() == [3, 4]
+    with pytest.raises(InputError, match="every column may stand once"):
+        PathwayNetwork(5, 1, small, columns, covariates=["stage", "stage=II"])
 
 
 def test_covariates_behind_hidden_layers(small):
