@@ -58,7 +58,9 @@ def sampled(y: Tensor, x: Tensor, structure: EdgeStructure, backend: str) -> Ten
         )
     zeros = y.new_zeros(structure.num_edges)
     pattern = _csr(structure.output_pointer, structure.output_index, zeros, x.shape[0])
-    values = torch.sparse.sampled_addmm(pattern, y.contiguous(), x.contiguous().t(), beta=0.0).values()
+    # In place: without `out` the pattern would be copied first.
+    torch.sparse.sampled_addmm(pattern, y.contiguous(), x.contiguous().t(), beta=0.0, out=pattern)
+    values = pattern.values()
     place = structure.output_place
     return values.index_select(0, place) if place.shape[0] else values
 
