@@ -87,7 +87,7 @@ class EagerEdgeLinear(Function):
             x_gradient = transposed_copy(x_rows) if ctx.is_batch_major else x_rows.t()
             x_gradient = x_gradient if x_dtype == compute else x_gradient.to(x_dtype)
         weight_gradient = sampled(g_rows, rows, structure, backend) if needs[1] else None
-        bias_gradient = g.sum(0, dtype=compute) if needs[2] else None
+        bias_gradient = g_rows.sum(1) if needs[2] else None
         return x_gradient, weight_gradient, bias_gradient, None, None
 
 
