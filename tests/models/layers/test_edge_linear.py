@@ -2,7 +2,6 @@
 
 import copy
 import io
-import itertools
 import pickle
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 import torch
 from axonlight.errors import InputError
 from axonlight.models import EdgeLinear
-from axonlight.models.layers import EdgeStructure, initialize_edges_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -307,43 +305,3 @@ def test_unusable_options_and_inputs_are_refused():
         layer(torch.zeros(4, 2, dtype=torch.float64))
     with pytest.raises(InputError, match=r"\(3 or 1, 2\)"):
         EdgeLinear(edges, 2, 2, channels=3)(torch.zeros(4, 2))
-
-
-def layered_hierarchy(seed):
-    """Sizes and densities of a five-layer Reactome network, with degrees as uneven as there."""
-    random = np.random.default_rng(seed)
-    widths = (9229, 1387, 1066, 447, 147, 26)
-    for inputs, outputs in itertools.pairwise(widths):
-        pairs = set()
-        for target in range(outputs):
-            degree = min(inputs, 1 + int(random.pareto(1.2) * 3))
-            pairs.update((int(source), target) for source in random.choice(inputs, degree, replace=False))
-        yield torch.tensor(sorted(pairs)).T.contiguous(), inputs, outputs
-
-
-def test_degree_aware_weights_keep_the_variance_through_five_layers():
-    edges_of = list(layered_hierarchy(0))
-    x = torch.randn(256, 9229)
-    means = []
-    for draw in range(20):
-        torch.manual_seed(draw)
-        y, variances = x, []
-        for edges, inputs, outputs in edges_of:
-            y = EdgeLinear(edges, inputs, outputs)(y).detach()
-            variances.append(y.var(0).mean())
-        means.append(torch.stack(variances))
-    mean = torch.stack(means).mean(0)
-    assert ((mean > 0.9) & (mean < 1.1)).all(), mean
-
-
-@pytest.mark.parametrize("scheme", ["degree", "glorot", "dense"])
-def test_bounds_of_initial_weights(scheme):
-    edges = torch.tensor([[0, 1, 2, 0], [0, 0, 0, 1]])
-    weight = initialize_edges_(torch.empty(4000, 4), EdgeStructure.from_edges(edges, 3, 2), scheme)
-    bounds = {
-        "degree": [1.0, 1.0, 1.0, 3**0.5],
-        "glorot": [(6 / 5) ** 0.5, (6 / 4) ** 0.5, (6 / 4) ** 0.5, (6 / 3) ** 0.5],
-        "dense": [3**-0.5] * 4,
-    }[scheme]
-    torch.testing.assert_close(weight.abs().amax(0), torch.tensor(bounds), rtol=5e-3, atol=0)
-    torch.testing.assert_close(weight.std(0), torch.tensor(bounds) / 3**0.5, rtol=5e-2, atol=0)
