@@ -22,7 +22,7 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from _planted_report import Run, conditions, recovery_table, write_tables
+from _planted_report import Run, conditions, differences_table, recovery_table, write_tables
 from axonlight import __version__
 from axonlight.attribution import Method, attribute
 from axonlight.datamodules import InMemoryLoader, SimulatedPathways
@@ -257,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for setting in given.settings:
         runs = list(run_all(setting, seeds, given.root, given.output / "planted_pathways.csv"))
         data = simulate(setting, seeds[0], given.root)
-        text = f"{conditions(runs, command, data)}\n\n{recovery_table(runs)}"
+        text = f"{conditions(runs, command, data)}\n\n{recovery_table(runs)}\n\n{differences_table(runs)}"
         page.write_text(write_tables(setting, text, page.read_text() if page.exists() else ""))
     print(f"tables: {page}")
 

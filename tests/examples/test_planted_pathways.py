@@ -120,7 +120,18 @@ def test_table_shows_the_mean_per_network_method_and_adjustment():
     assert cells[2][2].startswith("1.50 [1.00, 2.00], p = ")
     assert cells[2][3].startswith("0.50 [0.00, 1.00], p = ")
     assert cells[3][3] == ""
+    assert cells[2][4] == cells[3][4] == "0.50"
     assert cells[-1][2:4] == ["0.80", "0.80"]
+
+
+def test_differences_are_paired_by_simulation(monkeypatch):
+    ours, theirs = ("trained", "conductance", "none"), ("none", "pathway mean", "none")
+    monkeypatch.setattr(tables, "PAIRS", [(ours, theirs)])
+    # In another order of the seeds; every simulation has one hit less, so the interval has no width.
+    group = [run_of(1, 7), run_of(0, 3), run_of(1, 3, network="none", method="pathway mean")]
+    group += [run_of(2, 7, network="none", method="pathway mean")]
+    line = tables.differences_table(group).splitlines()[-1]
+    assert line == "| trained, conductance, adjust none | pathway mean | -1.00 [-1.00, -1.00] |"
 
 
 def test_command_resumes_and_leaves_what_people_wrote(tmp_path, monkeypatch):
