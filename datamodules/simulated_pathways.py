@@ -3,12 +3,11 @@
 Shapes: N rows, F features, B rows of a batch.
 """
 
-import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_info
 
 from ..structures import Hierarchy, HierarchyFiles, read_hierarchy
 from .effects import Effect
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["SimulatedPathways"]
-
-log = logging.getLogger(__name__)
 
 
 class SimulatedPathways(TableDataModule):
@@ -102,17 +99,11 @@ class SimulatedPathways(TableDataModule):
         self.simulated = simulate_pathways(self.hierarchy, **self._arguments)
         self._report()
 
-    @rank_zero_only
     def _report(self) -> None:
-        truth = self.simulated.truth
-        log.info(
-            "%d of %d pathways of layer %s are causal (%s), through %d of %d features",
-            len(truth.names),
-            len(truth.candidates),
-            truth.layer,
-            shown(truth.names),
-            len(truth.features),
-            self.num_features,
+        truth = self.truth
+        rank_zero_info(
+            f"{len(truth.names)} of {len(truth.candidates)} pathways of layer {truth.layer} are causal "
+            f"({shown(truth.names)}), through {len(truth.features)} of {self.num_features} features"
         )
 
     @cached_property

@@ -1,5 +1,6 @@
 """Truth that is kept and found again: equivalent pathways, hits, wrong options, the data module of simulations."""
 
+import logging
 import math
 
 import numpy as np
@@ -240,3 +241,13 @@ def test_shipped_config_runs_without_files_and_reports_by_name(tmp_path, monkeyp
         assert set(table.node[table.layer == layer]) == set(names)
     assert len(list(tmp_path.rglob("pathways.png"))) == 1
     assert main(["fit", "--config=pathways/simulation.yaml", *small, "--data.num_causal=13", *options]) == 2
+
+
+def test_the_truth_is_said_at_the_start(caplog):
+    with caplog.at_level(logging.INFO, "lightning.pytorch"):
+        data = SimulatedPathways(layer_sizes=[40, 8, 2], causal=["pathway_2_3", "pathway_2_5"])
+    causal = len(data.causal_features)
+    expected = (
+        f"2 of 8 pathways of layer level_2 are causal (pathway_2_3, pathway_2_5), through {causal} of 40 features"
+    )
+    assert expected in caplog.messages
