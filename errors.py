@@ -4,7 +4,9 @@ The command line turns them into exit codes (2 and 3) and prints their message a
 is one sentence that names the key, file, row or column, the value found and what is allowed.
 """
 
-__all__ = ["InputError", "RunError"]
+from collections.abc import Sequence
+
+__all__ = ["InputError", "RunError", "shown"]
 
 
 class InputError(ValueError):
@@ -27,3 +29,14 @@ class RunError(RuntimeError):
             ...
         axonlight.errors.RunError: the loss is nan at step 7
     """
+
+
+def shown(names: Sequence[str], limit: int = 5) -> str:
+    """Return the first names and how many more there are, as messages list them.
+
+    Example:
+        >>> shown(["TP53", "BRCA1", "ATM"], limit=2)
+        'TP53, BRCA1 and 1 more'
+    """
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return f"{', '.join(names[:limit])}{more}"

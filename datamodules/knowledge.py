@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..structures import Hierarchy, HierarchyFiles, entity_of, read_hierarchy
-from .quantities import shown
 
 __all__ = ["hierarchy_of", "plain_files"]
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from .matrices import IntArray
-from .report import shown
 
 __all__ = ["check_layers", "checked_edges"]
 

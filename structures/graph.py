@@ -8,9 +8,8 @@ from typing import SupportsIndex
 import numpy as np
 from scipy import sparse
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from .matrices import IntArray, ones
-from .report import shown
 from .text_table import SourceFile
 
 __all__ = ["Graph", "Pairs", "build_graph", "nearest"]

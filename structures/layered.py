@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from .checks import check_layers, checked_edges
 from .graph import nearest
 from .matrices import IntArray, as_boolean
 from .policies import Policies
-from .report import MatchingReport, shown
+from .report import MatchingReport
 from .text_table import SourceFile
 
 __all__ = ["EdgeBlock", "LayeredGraph", "titled"]

@@ -1,11 +1,15 @@
 """What became of the features and of the rows that annotate them."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["MatchingReport", "log_report", "shown"]
+from ..errors import shown
+
+__all__ = [
+    "MatchingReport",
+    "log_report",
+]
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +96,3 @@ class MatchingReport:
 def log_report(report: MatchingReport) -> None:
     """Log a report as one line, as a warning unless all features are in the hierarchy and nothing was left out."""
     log.log(logging.INFO if report.complete else logging.WARNING, "%s", str(report).replace("\n", "; "))
-
-
-def shown(names: Sequence[str], limit: int = 5) -> str:
-    """Return the first names and how many more there are."""
-    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
-    return f"{', '.join(names[:limit])}{more}"

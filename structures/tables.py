@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from .graph import Graph, IntArray, Pairs, build_graph
-from .report import MatchingReport, shown
+from .report import MatchingReport
 from .text_table import Header, SourceFile, TableLike, TextTable, read_table, split_header
 
 __all__ = ["EDGE_COLUMNS", "read_edges", "read_layers", "read_terms"]

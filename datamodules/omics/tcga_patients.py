@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..datasets import column_names, data_root, find_column, read_table
-from ..errors import InputError
-from .quantities import shown
+from ...datasets import column_names, data_root, find_column, read_table
+from ...errors import InputError, shown
 
 if TYPE_CHECKING:
     import pandas as pd

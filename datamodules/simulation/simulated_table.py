@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from ..errors import InputError
-from ..randomness import derive_seed
-from ..structures import Hierarchy
+from ...errors import InputError
+from ...randomness import derive_seed
+from ...structures import Hierarchy
 from .effects import Effect
 from .planted import FloatArray, PlantedPathways, Weights, factor_loadings, plant_pathways
 

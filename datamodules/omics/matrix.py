@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..datasets import column_names, read_table
-from ..datasets.read import UNNAMED
-from ..errors import InputError
+from ...datasets import column_names, read_table
+from ...datasets.read import UNNAMED
+from ...errors import InputError, shown
 from .annotated import annotated_names, read_annotated_matrix, read_annotated_samples
-from .quantities import shown, unique_names
+from .quantities import unique_names
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from ..structures import Hierarchy
+from ...structures import Hierarchy
 
 __all__ = ["equivalent_pathways", "set_labels"]
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..errors import InputError
+from ...errors import InputError, shown
+from ..encoding import TableEncoder
+from ..splitting import Split
+from ..table import TableDataModule
 from .covariates import Covariates
-from .encoding import TableEncoder
 from .matrix import SampleMatrix
-from .quantities import SampleJoin, shown
+from .quantities import SampleJoin
 from .split_files import SplitFile
-from .splitting import Split
-from .table import TableDataModule
 
 if TYPE_CHECKING:
     import pandas as pd

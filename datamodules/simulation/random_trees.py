@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..errors import InputError
-from ..randomness import derive_seed
-from ..structures import Hierarchy
+from ...errors import InputError
+from ...randomness import derive_seed
+from ...structures import Hierarchy
 
 __all__ = ["random_hierarchy"]
 

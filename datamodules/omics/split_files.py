@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..datasets import column_names, read_text_column
-from ..errors import InputError
-from .quantities import shown
-from .splitting import Split, SplitOptions, hold_out_validation
+from ...datasets import column_names, read_text_column
+from ...errors import InputError, shown
+from ..splitting import Split, SplitOptions, hold_out_validation
 
 __all__ = ["SplitFile", "find_split", "read_split"]
 

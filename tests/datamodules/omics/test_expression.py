@@ -143,7 +143,7 @@ def test_tables_are_read_alike(folder, frame, name):
 
 
 def test_construction_reads_no_values(folder, monkeypatch):
-    monkeypatch.setattr("axonlight.datamodules.matrix.SampleMatrix.read", lambda *_: pytest.fail("was read"))
+    monkeypatch.setattr("axonlight.datamodules.omics.matrix.SampleMatrix.read", lambda *_: pytest.fail("was read"))
     data = made(folder, covariates=["stage"])
     assert (data.num_features, data.num_classes, data.feature_names[-1]) == (10, 2, "stage=unknown")
 

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..datasets import data_root
-from ..errors import InputError
-from .encoding import column_levels
-from .loading import InMemoryLoader
-from .quantities import join_samples, one_sided_prefixes, quantity_names, read_design, read_quantities, shown
+from ...datasets import data_root
+from ...errors import InputError, shown
+from ..encoding import column_levels
+from ..loading import InMemoryLoader
+from ..table import TableDataModule
+from ..targets import Target
+from .quantities import join_samples, one_sided_prefixes, quantity_names, read_design, read_quantities
 from .quantity_encoder import Impute, QuantityEncoder
-from .table import TableDataModule
-from .targets import Target
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..datasets import column_names, find_column, read_table, read_text_column
-from ..errors import InputError
-from .encoding import text_values
+from ...datasets import column_names, find_column, read_table, read_text_column
+from ...errors import InputError, shown
+from ..encoding import text_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,6 @@ __all__ = [
     "quantity_names",
     "read_design",
     "read_quantities",
-    "shown",
     "unique_names",
 ]
 
@@ -66,12 +65,6 @@ class SampleJoin:
             if names:
                 text += f"; {len(names)} {'have' if len(names) > 1 else 'has'} {what} ({shown(names)})"
         return text
-
-
-def shown(names: Sequence[str], limit: int = 5) -> str:
-    """Return the first names and how many more there are."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
 
 
 def quantity_names(path: str | os.PathLike[str]) -> tuple[list[str], list[str]]:

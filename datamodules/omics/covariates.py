@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..datasets import find_column
-from ..errors import InputError
-from .encoding import UNKNOWN, Missing, column_levels
-from .quantities import shown
+from ...datasets import find_column
+from ...errors import InputError, shown
+from ..encoding import UNKNOWN, Missing, column_levels
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -273,7 +273,7 @@ def test_bad_files(folder, name):
 
 
 def test_names_need_no_quantities_and_nothing_is_read_twice(folder, monkeypatch):
-    monkeypatch.setattr("axonlight.datamodules.proteomics.read_quantities", lambda path: pytest.fail("was read"))
+    monkeypatch.setattr("axonlight.datamodules.omics.proteomics.read_quantities", lambda path: pytest.fail("was read"))
     data = Proteomics(str(folder))
     assert (data.num_features, data.num_classes, data.feature_names[-1]) == (12, 2, "P5=present")
 

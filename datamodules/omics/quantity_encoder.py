@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
-from .encoding import TableEncoder, numeric_values
-from .quantities import shown
+from ...errors import shown
+from ..encoding import TableEncoder, numeric_values
 
 if TYPE_CHECKING:
     import pandas as pd

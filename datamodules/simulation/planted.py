@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ..errors import InputError
-from ..randomness import derive_seed
-from ..structures import Hierarchy
+from ...errors import InputError
+from ...randomness import derive_seed
+from ...structures import Hierarchy
 from .effects import Effect, score_moments, score_terms
 from .feature_sets import equivalent_pathways, set_labels
 

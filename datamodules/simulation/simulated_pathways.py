@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_info
 
-from ..structures import Hierarchy, HierarchyFiles, read_hierarchy
+from ...errors import shown
+from ...structures import Hierarchy, HierarchyFiles, read_hierarchy
+from ..encoding import TableEncoder
+from ..table import TableDataModule
+from ..targets import Target
 from .effects import Effect
-from .encoding import TableEncoder
 from .planted import PlantedPathways, Weights
-from .quantities import shown
 from .random_trees import random_hierarchy
-from .simulation import PHENOTYPE, SimulatedTask, simulate_pathways
-from .table import TableDataModule
-from .targets import Target
+from .simulated_table import PHENOTYPE, SimulatedTask, simulate_pathways
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..datasets import column_names, find_column, read_table
-from ..errors import InputError
+from ...datasets import column_names, find_column, read_table
+from ...errors import InputError, shown
+from ..encoding import column_levels
+from ..targets import Target, TaskName, check_task
 from .covariates import Covariates
-from .encoding import column_levels
 from .matrix import SampleMatrix
-from .quantities import shown, unique_names
+from .quantities import unique_names
 from .sample_table import SampleTable, join_labels
 from .split_files import SplitFile, find_split, read_split
-from .targets import Target, TaskName, check_task
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -118,7 +118,7 @@ def test_labels_in_a_table(write, tmp_path):
 
 
 def test_names_need_no_values(write, monkeypatch):
-    monkeypatch.setattr("axonlight.datamodules.matrix.read_annotated_matrix", lambda *_: pytest.fail("was read"))
+    monkeypatch.setattr("axonlight.datamodules.omics.matrix.read_annotated_matrix", lambda *_: pytest.fail("was read"))
     assert ExpressionData(str(write()), "relapse").feature_names == GENES
 
 

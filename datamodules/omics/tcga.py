@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..errors import InputError
+from ...errors import InputError, shown
+from ..targets import Target
 from .covariates import Covariates
 from .matrix import SampleMatrix
-from .quantities import SampleJoin, shown
+from .quantities import SampleJoin
 from .sample_table import SampleTable, join_labels
 from .split_files import find_split, read_split
-from .targets import Target
 from .tcga_patients import ENDPOINTS, Endpoint, find_cohort, read_cohort
 
 if TYPE_CHECKING:
