@@ -1,7 +1,8 @@
 """A training step of EdgeLinear beside four other ways to write a layer with few edges, in the same run.
 
-    python benchmarks/edge_linear.py [--threads 1 2] [--rounds 15] [--dtype float64] [--quick] [--device cuda]
+    python benchmarks/edge_linear.py [--threads 1 2] [--rounds 15] [--dtype float64] [--quick]
     python benchmarks/edge_linear.py --grid   # many sizes, densities, batches: automatic choice against masked dense
+    python benchmarks/edge_linear.py --device cuda [--grid]   # with the kernels for GPUs; fills models/layers/choice.py
 
 One step is forward and backward with the gradients of the input, the values and the bias; the input is a contiguous
 leaf (B, I). "no dx" leaves the input's gradient out, as in the first layer of a network; "inner" reads a feature-major
@@ -17,11 +18,13 @@ dense product of this run reaches. Traffic: input, output and both gradients rea
 a plain copy of this run. "MB" is the most memory that a step holds at once on top of what exists before it.
 
 All functions run in turns (see _timing.py). "ms" is the median; "best" is the fastest sample, for a busy machine:
-with two threads a neighbour on one core stops both.
+with two threads a neighbour on one core stops both. `--threads 1 --clock cpu` counts the processor's time instead.
 """
 
 import argparse
 import itertools
+import time
+from collections import Counter
 from collections.abc import Callable
 
 import torch
@@ -38,8 +41,13 @@ LAYERS = (
 QUICK_LAYERS = ((1387, 1066, 1_400, (10,)), (449, 446, 2_609, (10, 64)))
 GRID_SIZES = ((28, 1), (116, 28), (285, 116), (446, 285), (449, 446), (1387, 1066), (2000, 500))
 GRID_DENSITIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 1.0)
+GRID_SIZES_OF_GPUS = ((9229, 1387), (20_000, 2000))
 GRID_BATCHES = (1, 10, 64, 512)
 SLOWEST_ALLOWED = 1.2
+CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
+KERNELS = {"cpu": ("bag", "csr", "gather", "dense"), "cuda": ("bag", "csr", "gather", "triton", "dense")}
+# Kernels between which the automatic choice has to decide.
+GRID_KERNELS = {"cpu": ("bag", "dense"), "cuda": ("csr", "gather", "triton", "dense")}
 
 
 class MaskedDense(nn.Module):
@@ -137,7 +145,7 @@ def compare(inputs: int, outputs: int, count: int, batch: int, options: argparse
     """Time one layer and batch, and print its table."""
     layers: dict[str, nn.Module] = {
         f"EdgeLinear {backend}": random_layer(inputs, outputs, count, backend, options)
-        for backend in ("auto", "bag", "csr", "gather", "dense")
+        for backend in ("auto", *KERNELS[options.kind])
     }
     ours = layers["EdgeLinear auto"]
     others: dict[str, nn.Module] = {"masked dense": MaskedDense(ours)}
@@ -149,12 +157,12 @@ def compare(inputs: int, outputs: int, count: int, batch: int, options: argparse
         module = (others | layers)[name]
         functions[f"{name}, no dx"] = step(module, x.detach(), g)
         functions[f"{name}, inner"] = inner_step(module, x, g)
-    samples = interleaved_samples(functions, options.rounds, options.device)
+    samples = interleaved_samples(functions, options.rounds, options.device, clock=CLOCKS[options.clock])
     arithmetic = 6 * count * batch / options.rate
     traffic = 2 * (inputs + outputs) * batch * x.element_size() / options.bandwidth
     print(
         f"\n{inputs} -> {outputs}, {count} edges ({count / inputs / outputs:.2%}), batch {batch}; automatic: "
-        f"{ours.chosen_backend(batch, options.device)}; floors: arithmetic {arithmetic * 1e3:.3f} ms, traffic "
+        f"{ours.chosen_backend(batch, options.kind)}; floors: arithmetic {arithmetic * 1e3:.3f} ms, traffic "
         f"{traffic * 1e3:.3f} ms"
     )
     print(f"  {'':<24}{'ms':>9}{'best':>9}{'masked / this':>15}{'best / best':>13}{'MB':>8}")
@@ -167,46 +175,63 @@ def compare(inputs: int, outputs: int, count: int, batch: int, options: argparse
 
 
 def grid(options: argparse.Namespace) -> None:
-    """Time the automatic choice, both kernels and masked dense everywhere; print what the choice costs."""
-    print(f"  {'layer':<14}{'edges':>9}{'batch':>6}{'masked ms':>11}{'bag':>9}{'dense':>9}{'auto / masked':>15}")
-    ratios = []
-    for (inputs, outputs), density, batch in itertools.product(GRID_SIZES, GRID_DENSITIES, GRID_BATCHES):
+    """Time the automatic choice, its kernels and masked dense everywhere; print what the choice costs."""
+    kernels = GRID_KERNELS[options.kind]
+    columns = "".join(f"{name:>9}" for name in kernels)
+    print(f"  {'layer':<14}{'edges':>9}{'batch':>6}{'masked ms':>11}{columns}{'auto / masked':>15}{'auto / best':>13}")
+    ratios, losses, fastest = [], [], Counter()
+    sizes = GRID_SIZES if options.kind == "cpu" else (*GRID_SIZES, *GRID_SIZES_OF_GPUS)
+    for (inputs, outputs), density, batch in itertools.product(sizes, GRID_DENSITIES, GRID_BATCHES):
         count = round(inputs * outputs * density)
         if count < outputs / 4:
             continue
-        functions, chosen = {}, {}
-        x = torch.randn(batch, inputs, dtype=options.dtype, device=options.device, requires_grad=True)
-        g = torch.randn(batch, outputs, dtype=options.dtype, device=options.device)
-        for backend in ("auto", "bag", "dense"):
-            chosen[backend] = random_layer(inputs, outputs, count, backend, options)
-            functions[backend] = step(chosen[backend], x, g)
-        functions["masked"] = step(MaskedDense(chosen["auto"]), x, g)
-        samples = interleaved_samples(functions, options.rounds, options.device, sample_seconds=4e-3)
-        best = {name: values[len(values) // 4] for name, values in samples.items()}
-        ratio = best["auto"] / best["masked"]
-        ratios.append(ratio)
-        figures = "".join(f"{best[name] * 1e3:>9.3f}" for name in ("bag", "dense"))
+        layers = {name: random_layer(inputs, outputs, count, name, options) for name in ("auto", *kernels)}
+        chosen = layers["auto"].chosen_backend(batch, options.kind)
+        times = grid_times(layers, batch, options)
+        best = min(kernels, key=times.__getitem__)
+        fastest[best] += 1
+        ratios.append(times["auto"] / times["masked"])
+        losses.append(times["auto"] / times[best])
+        figures = "".join(f"{times[name] * 1e3:>9.3f}" for name in kernels)
         print(
-            f"  {f'{inputs} {outputs}':<14}{count:>9}{batch:>6}{best['masked'] * 1e3:>11.3f}{figures}{ratio:>15.2f}"
-            f"  {chosen['auto'].chosen_backend(batch, options.device)}{'  SLOW' if ratio > SLOWEST_ALLOWED else ''}",
+            f"  {f'{inputs} {outputs}':<14}{count:>9}{batch:>6}{times['masked'] * 1e3:>11.3f}{figures}"
+            f"{ratios[-1]:>15.2f}{losses[-1]:>13.2f}  {chosen}{'  SLOW' if ratios[-1] > SLOWEST_ALLOWED else ''}",
             flush=True,
         )
     slow = sum(ratio > SLOWEST_ALLOWED for ratio in ratios)
     print(f"{slow} of {len(ratios)} take over {SLOWEST_ALLOWED} times as long as masked dense; worst {max(ratios):.2f}")
+    print(f"fastest kernel: {dict(fastest)}; the choice takes up to {max(losses):.2f} times as long as the fastest")
+
+
+def grid_times(layers: dict[str, EdgeLinear], batch: int, options: argparse.Namespace) -> dict[str, float]:
+    """Return seconds per step of each layer and of masked dense: the lower quartile, for a busy machine."""
+    some = layers["auto"]
+    x = torch.randn(batch, some.in_features, dtype=options.dtype, device=options.device, requires_grad=True)
+    g = torch.randn(batch, some.out_features, dtype=options.dtype, device=options.device)
+    functions = {name: step(layer, x, g) for name, layer in layers.items()}
+    functions["masked"] = step(MaskedDense(some), x, g)
+    samples = interleaved_samples(functions, options.rounds, options.device, 4e-3, CLOCKS[options.clock])
+    return {name: values[len(values) // 4] for name, values in samples.items()}
 
 
 def main() -> None:
     """Read the options and print a table per number of threads, layer and batch."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="processor threads, one table each")
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[1, 2], help="processor threads, one table each (not for GPUs)"
+    )
     parser.add_argument("--rounds", type=int, default=15, help="samples per function")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--quick", action="store_true", help="the small layers only")
     parser.add_argument("--grid", action="store_true", help="check the automatic choice instead")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: processor time, for one thread")
     options = parser.parse_args()
+    if options.clock == "cpu" and (options.threads != [1] or options.device != "cpu"):
+        parser.error("--clock cpu counts one thread of a processor: add --threads 1")
     options.dtype = getattr(torch, options.dtype)
-    for threads in options.threads:
+    options.kind = torch.device(options.device).type
+    for threads in options.threads if options.kind == "cpu" else [torch.get_num_threads()]:
         torch.set_num_threads(threads)
         options.bandwidth, options.rate = measured_bandwidth(options.device), arithmetic_rate(options)
         print(

@@ -54,9 +54,9 @@ def choose_backend(in_features: int, out_features: int, num_edges: int, batch: i
     """
     entries = in_features * out_features
     if device == "cpu":
-        dense = 85e3 + entries * (0.7 + 0.068 * batch) + 2 * num_edges
-        per_edge = 5 + 0.2 * batch + 6 / max(batch, 1)  # single samples leave the vector units idle
-        sparse = 170e3 + num_edges * per_edge + 1.4 * (in_features + out_features) * batch
+        dense = 74e3 + entries * (0.57 + 0.069 * batch)
+        per_edge = 3.2 + 0.18 * batch + 7.7 / max(batch, 1)  # single samples leave the vector units idle
+        sparse = 180e3 + num_edges * per_edge + 0.95 * (in_features + out_features) * batch
         return "dense" if dense < sparse else "bag"
     if device == "cuda":
         return "dense" if entries < _SMALL_ON_CUDA or num_edges > _DENSE_ON_CUDA * entries else _SPARSE_ON_CUDA

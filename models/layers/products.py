@@ -15,8 +15,10 @@ from .structure import EdgeStructure
 
 __all__ = ["DenseLayout", "dense_product", "dense_weight", "edge_linear"]
 
-# Below, torch's own nodes cost less than one written in Python.
-_EDGES_WORTH_A_NODE = 1 << 13
+# Below the first, torch's way to put values at places is the cheapest; below the second, its way to add rows is
+# cheaper than a node of the autograd graph that is written in Python.
+_EDGES_WORTH_A_VIEW = 1 << 13
+_EDGES_WORTH_A_NODE = 1 << 16
 # Zeros to copy are kept for matrices up to this size, where clearing new memory would show.
 _ENTRIES_KEPT = 1 << 16
 
@@ -77,8 +79,9 @@ def dense_weight(weight: Tensor, layout: DenseLayout) -> Tensor:
         if weight.shape[0] >= _EDGES_WORTH_A_NODE:
             flat: Any = EagerDenseWeight.apply(weight, place, count)
             return flat.view(shape)
-        if zeros.ndim == 2 and zeros.dtype == weight.dtype:
+        if weight.shape[0] < _EDGES_WORTH_A_VIEW and zeros.ndim == 2 and zeros.dtype == weight.dtype:
             return zeros.put(place, weight)
+        return weight.new_zeros(count).index_add_(0, place, weight).view(shape)
     leading = weight.shape[:-1]
     return weight.new_zeros(*leading, count).scatter(-1, place.expand_as(weight), weight).view(*leading, *shape)
 

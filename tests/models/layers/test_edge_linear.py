@@ -305,3 +305,35 @@ def test_unusable_options_and_inputs_are_refused():
         layer(torch.zeros(4, 2, dtype=torch.float64))
     with pytest.raises(InputError, match=r"\(3 or 1, 2\)"):
         EdgeLinear(edges, 2, 2, channels=3)(torch.zeros(4, 2))
+
+
+def test_what_was_decided_about_a_kind_of_input_is_decided_anew_when_something_changes(monkeypatch):
+    from axonlight.models.layers import _eager
+
+    layer, x = layer_of(), torch.randn(4, 13)
+    for _ in range(2):
+        expected = layer(x)
+    kernels = []
+    product = _eager.product
+    monkeypatch.setattr(_eager, "product", lambda *args: kernels.append(args[-1]) or product(*args))
+    for backend in ("gather", "bag", "csr"):
+        layer.backend = backend
+        for _ in range(2):
+            torch.testing.assert_close(layer(x), expected)
+    assert kernels == ["gather", "gather", "bag", "bag", "csr", "csr"]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(x).dtype == torch.bfloat16
+    weights = {name: parameter.double() for name, parameter in layer.named_parameters()}
+    with pytest.raises(InputError, match=r"type torch\.float32 and the weights torch.float64"):
+        torch.func.functional_call(layer, weights, (x,))
+    layer.double()
+    torch.testing.assert_close(layer(x.double()), expected.double())
+    with pytest.raises(InputError, match=r"type torch\.float32 and the weights torch.float64"):
+        layer(x)
+
+
+def test_kinds_of_input_are_forgotten_when_there_are_many():
+    layer = layer_of()
+    for batch in range(200):
+        assert layer(torch.zeros(batch, 13)).shape == (batch, 7)
+    assert len(layer._plans) <= 64
