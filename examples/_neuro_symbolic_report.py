@@ -12,18 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-__all__ = [
-    "Cell",
-    "Run",
-    "Scores",
-    "conditions",
-    "parameter_efficiency",
-    "published_table",
-    "seeds_table",
-    "write_tables",
-]
-
-BEGIN, END = "<!-- {}: written by examples/neuro_symbolic.py -->", "<!-- end of {} -->"
+__all__ = ["Cell", "Run", "Scores", "conditions", "parameter_efficiency", "published_table", "seeds_table"]
 
 
 @dataclass(frozen=True)
@@ -164,16 +153,6 @@ def seeds_table(runs: Sequence[Run], test_share: float = 0.2) -> str:
             f"{_interval(by_auroc, test_share)} |"
         )
     return "\n".join(lines)
-
-
-def write_tables(label: str, text: str, old: str) -> str:
-    """Return `old` with the part between the marks of `label` replaced by `text`; all else stays as it is."""
-    begin, end = BEGIN.format(label), END.format(label)
-    block = f"{begin}\n{text}\n{end}"
-    before, found, rest = old.partition(begin)
-    if found:
-        return before + block + rest.partition(end)[2]
-    return f"{old.rstrip()}\n\n{block}\n".lstrip()
 
 
 def _grouped(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:

@@ -12,9 +12,8 @@ from _paired_comparison import Comparison, Estimate, compare, decide, estimate, 
 from _pathway_runs import ACTIVATIONS, METRICS, Run, load_data
 from axonlight.datamodules import TableDataModule
 
-__all__ = ["ROPE", "describe_data", "published_table", "report", "write_tables"]
+__all__ = ["ROPE", "describe_data", "published_table", "report"]
 
-BEGIN, END = "<!-- {}: written by examples/pathway_networks.py -->", "<!-- end of {} -->"
 ROPE = 0.01
 SHOWN = ("auroc", "accuracy", "average_precision")
 Arm = tuple[str, str]
@@ -189,16 +188,6 @@ def published_table(runs: Mapping[str, Sequence[Run]]) -> str:
         ]
         lines.append(f"| ours | scaler fitted on all rows minus scaler on training rows | {cells[0]} | {cells[1]} |")
     return "\n".join(lines)
-
-
-def write_tables(label: str, text: str, old: str) -> str:
-    """Return `old` with the part between the marks of `label` replaced by `text`; all else stays as it is."""
-    begin, end = BEGIN.format(label), END.format(label)
-    block = f"{begin}\n{text}\n{end}"
-    before, found, rest = old.partition(begin)
-    if found:
-        return before + block + rest.partition(end)[2]
-    return f"{old.rstrip()}\n\n{block}\n".lstrip()
 
 
 def _arm(arm: Arm) -> str:

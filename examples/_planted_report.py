@@ -12,9 +12,8 @@ import numpy as np
 from axonlight.datamodules import SimulatedPathways
 from scipy import stats
 
-__all__ = ["Run", "chance_probability", "conditions", "differences_table", "interval", "recovery_table", "write_tables"]
+__all__ = ["Run", "chance_probability", "conditions", "differences_table", "interval", "recovery_table"]
 
-BEGIN, END = "<!-- {}: written by examples/planted_pathways.py -->", "<!-- end of {} -->"
 
 Arm = tuple[str, str, str]
 # Network, method, adjustment.
@@ -153,13 +152,3 @@ def chance_probability(runs: Sequence[Run]) -> float:
         one = stats.hypergeom(run.candidates, run.causal, run.causal).pmf(np.arange(run.causal + 1))
         total = np.convolve(total, one)
     return float(min(total[sum(run.hits for run in runs) :].sum(), 1.0))
-
-
-def write_tables(label: str, text: str, old: str) -> str:
-    """Return `old` with the part between the marks of `label` replaced by `text`; all else stays as it is."""
-    begin, end = BEGIN.format(label), END.format(label)
-    block = f"{begin}\n{text}\n{end}"
-    before, found, rest = old.partition(begin)
-    if found:
-        return before + block + rest.partition(end)[2]
-    return f"{old.rstrip()}\n\n{block}\n".lstrip()

@@ -22,7 +22,8 @@ from pathlib import Path
 
 import torch
 import yaml
-from _neuro_symbolic_report import Run, conditions, published_table, seeds_table, write_tables
+from _marked_tables import write_block
+from _neuro_symbolic_report import Run, conditions, published_table, seeds_table
 from axonlight import __version__, configs, datamodules
 from axonlight.cli import main as axonlight
 from axonlight.datamodules import NamedData
@@ -237,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs = list(run_all(dataset, seeds, results))
         tables = report(dataset, runs, given.seeds, seeds, options, command)
         label = f"{dataset}, {results.shared()['rows']} rows, {options.epochs} epochs"
-        page.write_text(write_tables(label, tables, page.read_text() if page.exists() else ""))
+        write_block(page, label, tables, "neuro_symbolic")
     print(f"tables: {page}")
 
 

@@ -25,7 +25,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
-from _pathway_report import published_table, report, write_tables
+from _marked_tables import write_block
+from _pathway_report import published_table, report
 from _pathway_runs import DATASETS, FLOORS, NETWORKS, RECIPES, Job, Run, execute, start_process
 from axonlight import __version__
 
@@ -159,11 +160,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for dataset in given.sets:
         tables = report(dataset, results.of(jobs[dataset]), given.root, command)
         label = f"{dataset}{', trial' if given.quick else ''}"
-        page.write_text(write_tables(label, tables, page.read_text() if page.exists() else ""))
+        write_block(page, label, tables, "pathway_networks")
     everything = {dataset: results.of(jobs_of(dataset, given.quick)) for dataset in DATASETS}
     if everything["proteomics"]:
         label = f"published figures{', trial' if given.quick else ''}"
-        page.write_text(write_tables(label, published_table(everything), page.read_text()))
+        write_block(page, label, published_table(everything), "pathway_networks")
     print(f"{len(missing)} runs in {(time.perf_counter() - started) / 60:.1f} min; tables: {page}")
 
 

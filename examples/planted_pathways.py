@@ -22,7 +22,8 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from _planted_report import Run, conditions, differences_table, recovery_table, write_tables
+from _marked_tables import write_block
+from _planted_report import Run, conditions, differences_table, recovery_table
 from axonlight import __version__
 from axonlight.attribution import Method, attribute
 from axonlight.datamodules import InMemoryLoader, SimulatedPathways
@@ -258,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs = list(run_all(setting, seeds, given.root, given.output / "planted_pathways.csv"))
         data = simulate(setting, seeds[0], given.root)
         text = f"{conditions(runs, command, data)}\n\n{recovery_table(runs)}\n\n{differences_table(runs)}"
-        page.write_text(write_tables(setting, text, page.read_text() if page.exists() else ""))
+        write_block(page, setting, text, "planted_pathways")
     print(f"tables: {page}")
 
 

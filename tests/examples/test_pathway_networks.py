@@ -20,6 +20,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 if not EXAMPLES.is_dir():
     pytest.skip("examples are not installed with the package", allow_module_level=True)
 sys.path.insert(0, str(EXAMPLES))
+import _marked_tables as marked  # noqa: E402
 import _pathway_report as tables  # noqa: E402
 import _pathway_runs as runs  # noqa: E402
 import pathway_networks as example  # noqa: E402
@@ -66,7 +67,7 @@ def test_every_model_runs_on_the_same_splits_with_the_same_seeds(name):
 def test_page_has_a_place_for_every_table():
     page = (EXAMPLES.parent / "docs" / "reproductions" / "pathway_networks.md").read_text()
     for label in (*runs.DATASETS, "published figures"):
-        assert page.count(tables.BEGIN.format(label)) == page.count(tables.END.format(label)) == 1
+        assert [page.count(mark) for mark in marked.marks(label, "pathway_networks")] == [1, 1]
 
 
 def test_compared_arms_exist():
