@@ -1,7 +1,6 @@
 """The reproduction of "Neuro-Symbolic Activation Discovery": protocol, resumed runs, tables."""
 
 import csv
-import logging
 import math
 import sys
 from pathlib import Path
@@ -35,19 +34,6 @@ PARAMETERS = {
     ("spambase", "light"): 6_017,
     ("spambase", "heavy"): 32_401,
 }
-
-
-@pytest.fixture(autouse=True)
-def leave_the_process_as_it_was(monkeypatch):
-    """Undo what the command sets for its whole process."""
-    monkeypatch.setenv("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
-    threads = torch.get_num_threads()
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "axonlight")]
-    levels = [logger.level for logger in loggers]
-    yield
-    torch.set_num_threads(threads)
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
 
 
 @pytest.fixture

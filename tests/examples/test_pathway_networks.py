@@ -2,10 +2,8 @@
 
 import csv
 import dataclasses
-import logging
 import math
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +24,6 @@ import _pathway_runs as runs  # noqa: E402
 import pathway_networks as example  # noqa: E402
 
 sys.path.remove(str(EXAMPLES))
-
-
-@pytest.fixture(autouse=True)
-def leave_the_process_as_it_was():
-    """Undo what the command sets for its whole process."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "axonlight")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
 
 
 @pytest.fixture
@@ -215,6 +202,7 @@ def test_runs_are_kept_resumed_and_tabled(data_root, tmp_path, monkeypatch):
 
 def test_a_worker_process_gives_the_same_run(data_root, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)  # where the workers find the modules of the example
+    torch.set_num_threads(1)  # as in a worker: sums have one order
     alone = runs.execute(job("dense", "ash"), str(data_root))
     (beside,) = example.run_all([job("dense", "ash")], str(data_root), 2)
     assert dataclasses.replace(alone, seconds=0) == dataclasses.replace(beside, seconds=0)
