@@ -1,6 +1,6 @@
 """One command: fit, validate, test, predict, inspect, data.
 
-The verbs that train are LightningCLI (`commands.train`); they import torch and lightning, which takes seconds.
+The verbs that train are LightningCLI (`training.command_line`); they import torch and lightning, which takes seconds.
 Help, `data` and `inspect --help` answer at once because nothing heavy is imported before a verb needs it.
 """
 
@@ -41,7 +41,7 @@ def main(args: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if args is None else args)
     try:
         if arguments and arguments[0] in TRAINING_VERBS:
-            from .commands.train import run
+            from .training.command_line import run
 
             return run(arguments)
         return _run_light_verb(arguments)

@@ -16,9 +16,9 @@ from functools import partial
 
 import torch
 from axonlight.callbacks import FiniteLoss, SaveOnTermination, StepSeed
-from axonlight.commands.run_defaults import quieten_libraries
 from axonlight.datamodules import InMemoryLoader
 from axonlight.models import ClassificationTask, DenseNetwork
+from axonlight.training.run_defaults import quieten_libraries
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader, TensorDataset

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..datasets import NAMED_SETS
 from ..errors import InputError
-from .config_files import shipped_configs
+from ..training.config_files import shipped_configs
 
 __all__ = ["KINDS", "PrintCompletion", "completion_script"]
 
@@ -57,7 +57,7 @@ shtab-tcsh
             known = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
             raise InputError(f"--print_completion is '{kind}'; it must be {known}{hint}")
         if kind == "jsonschema":
-            from .schema import config_schema
+            from ..training.schema import config_schema
 
             print(json.dumps(config_schema(), indent=2))
         else:
@@ -80,7 +80,7 @@ def completion_script(shell: str, parser: argparse.ArgumentParser) -> str:
     except ImportError as error:
         raise InputError("shell completion needs shtab, which is not installed; run: pip install shtab") from error
     from ..activations.specs import activation_names
-    from .completion_options import add_training_options
+    from ..training.completion_options import add_training_options
 
     for name, verb_parser in _subparsers(parser):
         if name in _TRAINING_VERBS:

@@ -39,9 +39,25 @@ MAY_IMPORT = {
     "datamodules": GROUND | {"datasets", "structures"},
     "attribution": GROUND | {"activations", "models", "plots", "structures"},
     "callbacks": GROUND | {"activations", "attribution", "models", "plots"},
-    "commands": GROUND
+    "training": GROUND
     | {"activations", "callbacks", "configs", "datamodules", "datasets", "metrics", "models", "plots", "structures"},
-    "cli": {"__version__", "commands", "errors"},
+    "comparison": GROUND
+    | {
+        "activations",
+        "attribution",
+        "baselines",
+        "callbacks",
+        "configs",
+        "datamodules",
+        "datasets",
+        "metrics",
+        "models",
+        "plots",
+        "structures",
+        "training",
+    },
+    "commands": GROUND | {"activations", "comparison", "configs", "datasets", "plots", "structures", "training"},
+    "cli": {"__version__", "commands", "errors", "training"},
     "__main__": {"cli"},
     "__init__": set(),
 }

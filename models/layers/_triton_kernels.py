@@ -100,8 +100,9 @@ def triton_product(weight: Tensor, x: Tensor, structure: EdgeStructure, transpos
     y = x.new_empty(rows, samples)
     sample_block = _sample_block(samples)
     edge_block = min(_TILE // sample_block, _power_of_two(structure.num_edges / rows), 16)
+    kernel: Any = _product_kernel  # type checkers see the function where triton is missing
     with torch.cuda.device_of(x):
-        _product_kernel[rows, -(-samples // sample_block)](
+        kernel[rows, -(-samples // sample_block)](
             pointer, index, order, weight, x, y, samples, **_options(order, x, edge_block, sample_block)
         )
     return y
@@ -116,8 +117,9 @@ def triton_sampled(y: Tensor, x: Tensor, structure: EdgeStructure) -> Tensor:
     products = x.new_empty(count)
     sample_block = _sample_block(samples)
     edge_block = _TILE // sample_block
+    kernel: Any = _sampled_kernel
     with torch.cuda.device_of(x):
-        _sampled_kernel[(-(-count // edge_block),)](
+        kernel[(-(-count // edge_block),)](
             source, target, order, y, x, products, count, samples, **_options(order, x, edge_block, sample_block)
         )
     return products

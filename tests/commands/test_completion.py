@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from axonlight.cli import main
-from axonlight.commands.completion_options import training_options
+from axonlight.training.completion_options import training_options
 
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 

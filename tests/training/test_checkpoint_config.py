@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from axonlight.commands.checkpoint_config import check_fit, requested_checkpoint, resolve_checkpoint, stored_config
 from axonlight.errors import InputError
 from axonlight.models import ClassificationTask, DenseNetwork
+from axonlight.training.checkpoint_config import check_fit, requested_checkpoint, resolve_checkpoint, stored_config
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 from axonlight.cli import main
-from axonlight.commands.imports import take_allow_imports
 from axonlight.errors import InputError
+from axonlight.training.imports import take_allow_imports
 
 
 @pytest.mark.parametrize(

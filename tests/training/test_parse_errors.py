@@ -2,7 +2,7 @@
 
 import pytest
 from axonlight.cli import main
-from axonlight.commands.parse_errors import condense
+from axonlight.training.parse_errors import condense
 
 UNION = """Parser key "{key}":
   Does not validate against any of the Union subtypes

@@ -11,9 +11,9 @@ import axonlight.models
 import pytest
 import torch
 import yaml
-from axonlight.commands.config_classes import PLACES, describe_arguments, parameters_of
-from axonlight.commands.schema import config_schema
-from axonlight.commands.schema_types import type_schema
+from axonlight.training.config_classes import PLACES, describe_arguments, parameters_of
+from axonlight.training.schema import config_schema
+from axonlight.training.schema_types import type_schema
 from jsonargparse import ArgumentParser
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -290,7 +290,7 @@ def test_parameters_behind_keyword_arguments():
     ids=str,
 )
 def test_types(annotation, good, bad):
-    from axonlight.commands.schema import _class_reference
+    from axonlight.training.schema import _class_reference
 
     check = Draft202012Validator(type_schema(annotation, _class_reference))
     assert all(check.is_valid(value) for value in good)

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
-from axonlight.commands.predictions import write_predictions
-from axonlight.commands.summary import print_summary
+from axonlight.training.predictions import write_predictions
+from axonlight.training.summary import print_summary
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import axonlight.configs
 import pytest
-from axonlight.commands.config_files import find_config, shipped_configs, with_shipped_configs
 from axonlight.errors import InputError
+from axonlight.training.config_files import find_config, shipped_configs, with_shipped_configs
 
 SHIPPED = Path(axonlight.configs.__path__[0])
 
