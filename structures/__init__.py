@@ -6,6 +6,7 @@ from .entities import entity_of
 from .files import HierarchyFiles, read_hierarchy
 from .hierarchy import Hierarchy
 from .layered import EdgeBlock
+from .nulls import NullReport
 from .policies import Policies, PolicyOptions
 from .report import MatchingReport
 from .summary import HierarchySummary
@@ -19,6 +20,7 @@ __all__ = [
     "HierarchyFiles",
     "HierarchySummary",
     "MatchingReport",
+    "NullReport",
     "Policies",
     "PolicyOptions",
     "SourceFile",
