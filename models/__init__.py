@@ -1,6 +1,7 @@
 """Networks and the tasks that train them."""
 
 from .dense import DenseNetwork
+from .dense_controls import dense_control
 from .head_outputs import HeadOutputs, combined
 from .layers import EdgeLinear
 from .pathways import PathwayNetwork
@@ -15,4 +16,5 @@ __all__ = [
     "RegressionTask",
     "Task",
     "combined",
+    "dense_control",
 ]
