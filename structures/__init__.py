@@ -6,26 +6,51 @@ from .entities import entity_of
 from .files import HierarchyFiles, read_hierarchy
 from .hierarchy import Hierarchy
 from .layered import EdgeBlock
-from .nulls import NullReport
+from .nulls import (
+    INVARIANTS,
+    DegreePreserving,
+    ErdosRenyi,
+    NullModel,
+    NullReport,
+    PermuteInputs,
+    broken_invariants,
+    build_null,
+    check_invariants,
+    draw_null,
+    null_seed,
+)
 from .policies import Policies, PolicyOptions
 from .report import MatchingReport
+from .spurious import SpuriousEdges, with_spurious_edges
 from .summary import HierarchySummary
 from .text_table import SourceFile, read_names
 
 __all__ = [
+    "INVARIANTS",
     "Connectome",
     "ConnectomeSummary",
+    "DegreePreserving",
     "EdgeBlock",
+    "ErdosRenyi",
     "Hierarchy",
     "HierarchyFiles",
     "HierarchySummary",
     "MatchingReport",
+    "NullModel",
     "NullReport",
+    "PermuteInputs",
     "Policies",
     "PolicyOptions",
     "SourceFile",
+    "SpuriousEdges",
     "TypedEdges",
+    "broken_invariants",
+    "build_null",
+    "check_invariants",
+    "draw_null",
     "entity_of",
+    "null_seed",
     "read_hierarchy",
     "read_names",
+    "with_spurious_edges",
 ]

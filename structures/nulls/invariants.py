@@ -1,0 +1,162 @@
+"""What a null model may promise to keep, and whether a draw kept it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ..layered import EdgeBlock, LayeredGraph
+from ..matrices import IntArray
+
+if TYPE_CHECKING:
+    from .base import NullModel
+
+__all__ = ["INVARIANTS", "broken_invariants", "check_invariants", "feature_signatures"]
+
+_Blocks = dict[tuple[int, int], EdgeBlock]
+
+
+def check_invariants(null: "NullModel", real: LayeredGraph, draw: LayeredGraph) -> None:
+    """Refuse a draw that does not keep what its null model states.
+
+    Args:
+        null: The null model; `null.keeps` holds names of `INVARIANTS`.
+        real: The hierarchy that was drawn from.
+        draw: What came out.
+
+    Raises:
+        InputError: If an invariant is broken, or unknown.
+
+    Example:
+        >>> from axonlight.structures import DegreePreserving, Hierarchy
+        >>> real = Hierarchy.from_edges([("a", "x"), ("b", "y")])
+        >>> check_invariants(DegreePreserving(), real, real)
+    """
+    unknown = sorted(set(null.keeps) - set(INVARIANTS))
+    if unknown:
+        raise InputError(f"{null.name} keeps {', '.join(unknown)}; known are {', '.join(INVARIANTS)}")
+    broken = broken_invariants(real, draw, null.keeps)
+    if broken:
+        raise InputError(f"a draw of {null.name} does not keep {', '.join(broken)}, which it states to keep")
+
+
+def broken_invariants(real: LayeredGraph, draw: LayeredGraph, keeps: "frozenset[str] | None" = None) -> tuple[str, ...]:
+    """Return which of these invariants (None: of all) do not hold between a hierarchy and a draw of it.
+
+    Example:
+        >>> from axonlight.structures import Hierarchy
+        >>> real = Hierarchy.from_edges([("a", "x"), ("b", "y"), ("b", "z")])
+        >>> draw = Hierarchy.from_edges([("b", "x"), ("a", "y"), ("a", "z")])
+        >>> broken_invariants(real, draw)
+        ('target_degrees', 'set_sizes', 'feature_edges', 'isomorphic')
+    """
+    wanted = INVARIANTS if keeps is None else [name for name in INVARIANTS if name in keeps]
+    return tuple(name for name in wanted if not _CHECKS[name](real, draw))
+
+
+def feature_signatures(hierarchy: LayeredGraph) -> NDArray[np.uint64]:
+    """Return a number per feature that two features share if the same nodes have them (but for chance, 2^-64)."""
+    total = np.zeros(hierarchy.sizes[0], dtype=np.uint64)
+    for source, target, pairs in hierarchy.edges:
+        if source == 0:
+            np.add.at(total, pairs[0], _scrambled(pairs[1] + (target << 40)))
+    return total
+
+
+def _scrambled(numbers: IntArray) -> NDArray[np.uint64]:
+    """Return the finalizer of SplitMix64: sums of what comes out tell sets apart."""
+    z = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _blocks(hierarchy: LayeredGraph) -> _Blocks:
+    return {(block.source, block.target): block for block in hierarchy.edges}
+
+
+def _nothing_renamed(real: LayeredGraph, draw: LayeredGraph) -> bool:
+    return real.layers == draw.layers and real.nodes == draw.nodes and dict(real.titles) == dict(draw.titles)
+
+
+def _every_block(same: Callable[[LayeredGraph, EdgeBlock, EdgeBlock], bool]) -> Callable[..., bool]:
+    def check(real: LayeredGraph, draw: LayeredGraph) -> bool:
+        ours, theirs = _blocks(real), _blocks(draw)
+        if ours.keys() != theirs.keys() or real.sizes != draw.sizes:
+            return False
+        return all(same(real, block, theirs[place]) for place, block in ours.items())
+
+    return check
+
+
+def _same_number(real: LayeredGraph, before: EdgeBlock, after: EdgeBlock) -> bool:
+    return before.pairs.shape == after.pairs.shape
+
+
+def _degrees(graph: LayeredGraph, block: EdgeBlock, end: int) -> IntArray:
+    return np.bincount(block.pairs[end], minlength=graph.sizes[block[end]])
+
+
+def _same_degrees(end: int) -> Callable[[LayeredGraph, EdgeBlock, EdgeBlock], bool]:
+    def same(real: LayeredGraph, before: EdgeBlock, after: EdgeBlock) -> bool:
+        return np.array_equal(_degrees(real, before, end), _degrees(real, after, end))
+
+    return same
+
+
+def _same_multisets(real: LayeredGraph, before: EdgeBlock, after: EdgeBlock) -> bool:
+    return all(
+        np.array_equal(np.sort(_degrees(real, before, end)), np.sort(_degrees(real, after, end))) for end in (0, 1)
+    )
+
+
+def _same_sets(real: LayeredGraph, before: EdgeBlock, after: EdgeBlock) -> bool:
+    return before.source > 0 or _same_degrees(1)(real, before, after)
+
+
+def _same_edges(features: bool) -> Callable[[LayeredGraph, EdgeBlock, EdgeBlock], bool]:
+    def same(real: LayeredGraph, before: EdgeBlock, after: EdgeBlock) -> bool:
+        if (before.source == 0) != features or before.pairs is after.pairs:
+            return True
+        a, b = before.pairs, after.pairs
+        return np.array_equal(a, b) or np.array_equal(a[:, np.lexsort(a)], b[:, np.lexsort(b)])
+
+    return same
+
+
+_same_feature_edges = _every_block(_same_edges(features=True))
+_same_pathway_edges = _every_block(_same_edges(features=False))
+
+
+def _features_relabelled(real: LayeredGraph, draw: LayeredGraph) -> bool:
+    same = np.array_equal(np.sort(feature_signatures(real)), np.sort(feature_signatures(draw)))
+    return same and _same_pathway_edges(real, draw)
+
+
+_CHECKS: dict[str, Callable[[LayeredGraph, LayeredGraph], bool]] = {
+    "layer_sizes": _nothing_renamed,
+    "edge_counts": _every_block(_same_number),
+    "source_degrees": _every_block(_same_degrees(0)),
+    "target_degrees": _every_block(_same_degrees(1)),
+    "degree_multisets": _every_block(_same_multisets),
+    "set_sizes": _every_block(_same_sets),
+    "feature_edges": _same_feature_edges,
+    "pathway_edges": _same_pathway_edges,
+    "isomorphic": _features_relabelled,
+}
+
+INVARIANTS = tuple(_CHECKS)
+"""Names of what a null model may keep; a block holds the edges from one layer to another.
+
+- layer_sizes: layers, nodes, their order and their titles
+- edge_counts: the number of edges of each block
+- source_degrees: in each block, the number of edges out of each node
+- target_degrees: in each block, the number of edges into each node
+- degree_multisets: in each block, both degree sequences but for whose they are
+- set_sizes: how many features each node takes directly
+- feature_edges: which features each node takes directly
+- pathway_edges: all edges between nodes above the features
+- isomorphic: all but which feature stands where
+"""
