@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..datasets import NamedSet, data_root, fetch_set, find_local, find_set, load_set
+from ..datasets import NamedSet, data_root, fetch_set, find_local, find_set, load_set, shipped_folder
 from ..errors import InputError
 from .encoding import TableEncoder
 from .table import TableDataModule
@@ -55,8 +55,8 @@ class NamedData(TableDataModule):
 
     @property
     def folders(self) -> list[Path]:
-        """The folder of the data."""
-        return [data_root(self.root)]
+        """The folder of the data, then that of the tables that come with the package."""
+        return [data_root(self.root), shipped_folder()]
 
     @cached_property
     def target(self) -> Target:
@@ -162,6 +162,9 @@ class Spambase(NamedData):
 
 class BreastCancer(NamedData):
     """Malignant (0) against benign (1) tumours, 30 features of cell nuclei (569 rows, inside scikit-learn).
+
+    The features are ten quantities, such as the radius, each by three statistics over the nuclei of an image. The table
+    `breast_cancer_measurements.csv`, which comes with the package, groups them: {reader: edges, path: that name}.
 
     Source: Street, Wolberg and Mangasarian, "Nuclear feature extraction for breast tumor diagnosis", 1993,
     doi:10.1117/12.148698.

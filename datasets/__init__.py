@@ -4,7 +4,7 @@ from .. import __version__ as _version  # noqa: F401  (refuses `import datasets`
 from .catalog import NAMED_SETS, NamedSet, find_set
 from .check import TableReport, check_table, find_column
 from .fetch import fetch_set, load_set
-from .locate import data_root, find_local, searched_files
+from .locate import data_root, find_local, searched_files, shipped_folder
 from .read import column_names, read_table
 from .text_column import read_text_column
 
@@ -23,4 +23,5 @@ __all__ = [
     "read_table",
     "read_text_column",
     "searched_files",
+    "shipped_folder",
 ]

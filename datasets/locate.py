@@ -6,7 +6,7 @@ from pathlib import Path
 from ..errors import InputError
 from .catalog import NamedSet
 
-__all__ = ["data_root", "find_local", "searched_files"]
+__all__ = ["data_root", "find_local", "searched_files", "shipped_folder"]
 
 
 def data_root(root: str | os.PathLike[str] | None = None) -> Path:
@@ -27,6 +27,16 @@ def data_root(root: str | os.PathLike[str] | None = None) -> Path:
                 raise InputError(f"{key} is '{path}', which is not an existing folder")
             return path
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "axonlight"
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the tables that come with the package, such as the hierarchy of breast_cancer.
+
+    Example:
+        >>> (shipped_folder() / "breast_cancer_measurements.csv").is_file()
+        True
+    """
+    return Path(__file__).parent
 
 
 def cached_file(named_set: NamedSet, root: Path) -> Path:

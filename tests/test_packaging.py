@@ -43,7 +43,8 @@ def package_files() -> set[str]:
     files = [path for path in committed_files() if path.parts[0] not in OUTSIDE_THE_PACKAGE]
     code = [path for path in files if path.suffix == ".py"]
     configs = [path for path in files if path.parts[0] == "configs" and path.suffix == ".yaml"]
-    return {f"axonlight/{path.as_posix()}" for path in [*code, *configs, Path("py.typed")]}
+    tables = [path for path in files if path.parts[0] == "datasets" and path.suffix == ".csv"]
+    return {f"axonlight/{path.as_posix()}" for path in [*code, *configs, *tables, Path("py.typed")]}
 
 
 @pytest.fixture(scope="module")

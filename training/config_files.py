@@ -7,16 +7,33 @@ from pathlib import Path
 from .. import configs
 from ..errors import InputError
 
-__all__ = ["find_config", "shipped_configs", "with_shipped_configs"]
+__all__ = ["find_config", "is_text", "shipped_configs", "shipped_studies", "with_shipped_configs"]
+
+# Configs of `axonlight compare`, which no other verb reads.
+_STUDIES = "studies/"
 
 
 def shipped_configs() -> dict[str, str]:
-    """Return the path of every config that comes with the package, by the name that ``--config`` takes.
+    """Return the path of every config that comes with the package, by the name that ``--config`` takes; no study.
 
     Example:
         >>> "demo.yaml" in shipped_configs()
         True
     """
+    return {name: path for name, path in _shipped().items() if not name.startswith(_STUDIES)}
+
+
+def shipped_studies() -> dict[str, str]:
+    """Return the path of every study that comes with the package, by the name that ``axonlight compare`` takes.
+
+    Example:
+        >>> "studies/quickstart.yaml" in shipped_studies()
+        True
+    """
+    return {name: path for name, path in _shipped().items() if name.startswith(_STUDIES)}
+
+
+def _shipped() -> dict[str, str]:
     folder = Path(configs.__path__[0])
     return {path.relative_to(folder).as_posix(): str(path) for path in sorted(folder.rglob("*.yaml"))}
 

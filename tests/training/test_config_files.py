@@ -5,7 +5,7 @@ from pathlib import Path
 import axonlight.configs
 import pytest
 from axonlight.errors import InputError
-from axonlight.training.config_files import find_config, shipped_configs, with_shipped_configs
+from axonlight.training.config_files import find_config, shipped_configs, shipped_studies, with_shipped_configs
 
 SHIPPED = Path(axonlight.configs.__path__[0])
 
@@ -18,7 +18,9 @@ def elsewhere(tmp_path, monkeypatch):
 
 def test_shipped_configs_are_all_found_by_their_names():
     shipped = shipped_configs()
-    assert {Path(path) for path in shipped.values()} == set(SHIPPED.rglob("*.yaml"))
+    studies = {Path(path) for path in shipped_studies().values()}
+    assert {Path(path) for path in shipped.values()} == set(SHIPPED.rglob("*.yaml")) - studies
+    assert studies == set(SHIPPED.glob("studies/*.yaml"))
     for name, path in shipped.items():
         assert find_config(name) == path == find_config(f"configs/{name}")
     assert any("/" in name for name in shipped)

@@ -20,7 +20,9 @@ from jsonschema.exceptions import best_match
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from torch import nn
 
-CONFIGS = sorted(Path(axonlight.configs.__path__[0]).rglob("*.yaml"))
+CONFIGS = [
+    path for path in sorted(Path(axonlight.configs.__path__[0]).rglob("*.yaml")) if path.parent.name != "studies"
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,108 @@
+"""Arms: the variants that a study compares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ...errors import InputError
+from .checks import check_count, check_keys, check_mapping, nearest
+
+__all__ = ["FLOORS", "Arm"]
+
+ArmKind = Literal["network", "null", "dense", "floor"]
+
+# The simple models of `baselines`; "dense", the fourth floor of a study, is a dense control of the reference.
+FLOORS = ("constant", "ridge", "random_forest")
+DENSE = ("parameters", "nodes")
+_KEYS = ("overrides", "null", "draws", "dense", "floor")
+# What all arms share, so that their scores are paired.
+_SHARED = ("folds", "repeats", "seeds", "seed")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One variant of a study.
+
+    Args:
+        name: What tables and verdicts call it.
+        overrides: Settings that differ from the base, dotted as on the command line.
+        null: Null model whose draws take the place of the hierarchy: a name, or class_path and init_args.
+        draws: Number of draws of the null model.
+        dense: A dense network instead: with as many "parameters", or with the same "nodes" per layer.
+        floor: A simple model instead: "constant", "ridge" or "random_forest".
+        is_floor: Whether it is only there to stand beside every result.
+
+    Raises:
+        InputError: If two of null, dense and floor are given, or a value is not allowed.
+
+    Example:
+        >>> Arm.from_mapping("rewired", {"null": "DegreePreserving", "draws": 100}).kind
+        'null'
+        >>> Arm.from_mapping("rewired", {"nul": "DegreePreserving"})
+        Traceback (most recent call last):
+            ...
+        axonlight.errors.InputError: arm 'rewired' has the unknown key 'nul'; did you mean 'null'?
+    """
+
+    name: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    null: str | Mapping[str, Any] | None = None
+    draws: int | None = None
+    dense: str | None = None
+    floor: str | None = None
+    is_floor: bool = False
+
+    def __post_init__(self) -> None:
+        where = f"arm '{self.name}'"
+        kinds = [key for key in ("null", "dense", "floor") if getattr(self, key) is not None]
+        if len(kinds) > 1:
+            raise InputError(f"{where} has both {kinds[0]} and {kinds[1]}; make two arms of it")
+        if self.draws is not None and self.null is None:
+            raise InputError(f"{where} has draws, but no null model to draw from; add null or leave draws out")
+        if self.draws is not None:
+            check_count(f"{where}: draws", self.draws)
+        for key, known in (("dense", DENSE), ("floor", FLOORS)):
+            value = getattr(self, key)
+            if value is not None and value not in known:
+                raise InputError(f"{where}: {key} is {value!r}{nearest(str(value), known)}")
+        if self.floor and self.overrides:
+            raise InputError(
+                f"{where} is the floor {self.floor} and has overrides, which only networks take; leave them out"
+            )
+
+    @classmethod
+    def from_mapping(cls, name: str, given: Any) -> "Arm":
+        """Return the arm that a study file describes.
+
+        Raises:
+            InputError: If a key is unknown, or belongs to the whole study.
+        """
+        values = check_mapping(f"arm '{name}'", given)
+        for key in _SHARED:
+            if key in values:
+                raise InputError(
+                    f"arm '{name}' has {key} of its own, so its scores would not be paired with those of the other "
+                    f"arms; set {key} for the whole study"
+                )
+        check_keys(f"arm '{name}'", values, _KEYS)
+        overrides = check_mapping(f"arm '{name}': overrides", values.get("overrides"))
+        return cls(name, **{**values, "overrides": overrides})
+
+    @property
+    def kind(self) -> ArmKind:
+        """What is trained or fitted."""
+        if self.floor is not None:
+            return "floor"
+        if self.dense is not None:
+            return "dense"
+        return "network" if self.null is None else "null"
+
+    @property
+    def num_draws(self) -> int:
+        """Draws of the null model; 1 where the file does not say, 0 without one."""
+        return 0 if self.null is None else self.draws or 1
+
+    def describe(self) -> dict[str, Any]:
+        """Return the arm as plain data."""
+        found = {key: getattr(self, key) for key in _KEYS}
+        return {**found, "overrides": dict(self.overrides), "kind": self.kind, "is_floor": self.is_floor}

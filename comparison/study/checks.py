@@ -1,0 +1,59 @@
+"""What the parts of a study file are checked with: known keys, whole numbers, names."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...errors import InputError, shown
+
+__all__ = ["check_count", "check_keys", "check_mapping", "nearest"]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that names the nearest known name, or all of them.
+
+    Example:
+        >>> nearest("fold", ["folds", "seeds"])
+        "; did you mean 'folds'?"
+        >>> nearest("x", ["folds", "seeds"])
+        '; known are folds, seeds'
+    """
+    known = list(known)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else f"; known are {shown(known, 12)}"
+
+
+def check_keys(where: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuse unknown keys.
+
+    Raises:
+        InputError: Naming the first unknown key and the nearest known one.
+    """
+    known = list(known)
+    for key in given:
+        if key not in known:
+            raise InputError(f"{where} has the unknown key '{key}'{nearest(str(key), known)}")
+
+
+def check_mapping(where: str, value: Any) -> Mapping[str, Any]:
+    """Return the value if it is a mapping; an empty one where YAML has nothing.
+
+    Raises:
+        InputError: If it is something else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where} is {str(value)[:60]!r}; it must be a mapping of keys and values")
+    return {str(key): item for key, item in value.items()}
+
+
+def check_count(where: str, value: Any, least: int = 1) -> int:
+    """Return the value if it is a whole number, at least `least`.
+
+    Raises:
+        InputError: If it is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"{where} is {value!r}; it must be a whole number, at least {least}")
+    return value

@@ -1,0 +1,209 @@
+"""What a study file says, checked key by key; nothing is read or built here."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ...errors import InputError, shown
+from .arms import FLOORS, Arm
+from .checks import check_count, check_mapping, nearest
+from .factors import Factors
+
+__all__ = ["EXECUTORS", "StudyFields"]
+
+EXECUTORS = ("local", "ray", "slurm")
+CORRECTIONS = ("holm", "bh")
+_ALL_FLOORS = (*FLOORS, "dense")
+# Differences that matter in practice are larger; metrics in the target's unit have no such number.
+_ROPE = {"auroc": 0.01, "average_precision": 0.01, "accuracy": 0.01, "f1": 0.01, "calibration_error": 0.01, "r2": 0.01}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFields:
+    """The keys of a study; docs/studies.md describes each.
+
+    Raises:
+        InputError: If a value is not allowed, naming the smallest change that makes it so.
+
+    Example:
+        >>> arms = {"real": {}, "rewired": {"null": "DegreePreserving", "draws": 100}}
+        >>> fields = StudyFields(base="demo.yaml", arms=arms, floors=["constant"])
+        >>> [arm.name for arm in fields.all_arms], fields.references, fields.contrasts
+        (['real', 'rewired', 'constant'], ('real',), [['real', 'rewired']])
+        >>> StudyFields(base="demo.yaml", arms=arms, folds=1)
+        Traceback (most recent call last):
+            ...
+        axonlight.errors.InputError: folds is 1, so no row would be tested by a network that has not seen it, and \
+nothing could be said about other splits; set folds to 2 or more, such as 5
+    """
+
+    base: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+    name: str = "study"
+    question: str = ""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    arms: Mapping[str, Any] = field(default_factory=dict)
+    factors: Mapping[str, Any] = field(default_factory=dict)
+    reference: str | Mapping[str, Any] | None = None
+    comparisons: Sequence[Any] | None = None
+    floors: Sequence[str] | None = None
+    folds: int = 5
+    repeats: int = 2
+    seeds: int = 1
+    seed: int = 0
+    metrics: Sequence[str] | None = None
+    rope: Mapping[str, float] | None = None
+    p_floor: float | None = None
+    correction: str = "holm"
+    executor: str = "local"
+    workers: int | None = None
+    max_batch: int = 64
+    address: str = "auto"
+    slurm: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name or any(letter in self.name for letter in '/\\:*?"<>|'):
+            raise InputError(f"name is {self.name!r}; it names the folder of the results, so it must be a file name")
+        if self.folds == 1:
+            raise InputError(
+                "folds is 1, so no row would be tested by a network that has not seen it, and nothing could be said "
+                "about other splits; set folds to 2 or more, such as 5"
+            )
+        for key, least in (("folds", 2), ("repeats", 1), ("seeds", 1), ("seed", 0), ("max_batch", 1)):
+            check_count(key, getattr(self, key), least)
+        if self.workers is not None:
+            check_count("workers", self.workers, 0)
+        for key, known in (("executor", EXECUTORS), ("correction", CORRECTIONS)):
+            if getattr(self, key) not in known:
+                raise InputError(f"{key} is {getattr(self, key)!r}{nearest(str(getattr(self, key)), known)}")
+        check_mapping("slurm", self.slurm)
+        self._check_rope()
+        _ = self.all_arms, self.contrasts
+        self._check_draws()
+
+    def _check_rope(self) -> None:
+        for metric, half_width in check_mapping("rope", self.rope).items():
+            if isinstance(half_width, bool) or not isinstance(half_width, (int, float)) or half_width <= 0:
+                raise InputError(f"rope.{metric} is {half_width!r}; it must be a positive number in the metric's unit")
+
+    def _check_draws(self) -> None:
+        """Refuse fewer draws than the smallest empirical p asks for."""
+        if self.p_floor is None:
+            return
+        if not isinstance(self.p_floor, (int, float)) or not 0 < self.p_floor < 1:
+            raise InputError(f"p_floor is {self.p_floor!r}; it must be a probability, above 0 and below 1")
+        # The smallest p is 1 / (1 + draws); rounding must not ask for one more.
+        needed = int(-(-(1 - 1e-12) // self.p_floor)) - 1
+        for arm in self.all_arms:
+            if arm.kind == "null" and arm.num_draws < needed:
+                raise InputError(
+                    f"p_floor is {self.p_floor:g}, but the {arm.num_draws} draws of arm '{arm.name}' can give no "
+                    f"empirical p below {1 / (1 + arm.num_draws):.3g}; set its draws to {needed} or p_floor to "
+                    f"{1 / (1 + arm.num_draws):.3g}"
+                )
+
+    @cached_property
+    def all_arms(self) -> tuple[Arm, ...]:
+        """The arms of the file, those of its factors, and the floors."""
+        own = [Arm.from_mapping(name, arm) for name, arm in check_mapping("arms", self.arms).items()]
+        arms = [*Factors.from_mapping(self.factors).arms(), *own]
+        names = [arm.name for arm in arms]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise InputError(f"arm '{twice[0]}' is there twice, as an arm and as a product of factors; rename one")
+        if not arms:
+            raise InputError("arms is empty; a study compares two or more, such as real: {} and random: {null: ...}")
+        return (*arms, *self._floor_arms(names))
+
+    def _floor_arms(self, taken: Sequence[str]) -> list[Arm]:
+        chosen = _ALL_FLOORS if self.floors is None else self.floors
+        if isinstance(chosen, (str, Mapping)):
+            raise InputError(f"floors is {chosen!r}; it must be a list of {shown(_ALL_FLOORS)}")
+        found = []
+        for floor in chosen:
+            if floor not in _ALL_FLOORS:
+                raise InputError(f"floors names the unknown floor '{floor}'{nearest(str(floor), _ALL_FLOORS)}")
+            name = f"{floor} floor" if floor in taken else floor
+            kind: dict[str, str] = {"dense": "parameters"} if floor == "dense" else {"floor": floor}
+            found.append(Arm(name, is_floor=True, **kind))
+        return found
+
+    @cached_property
+    def references(self) -> tuple[str, ...]:
+        """The arms that others are compared with: one, or one per combination of the other factors."""
+        names = [arm.name for arm in self.all_arms if not arm.is_floor]
+        if isinstance(self.reference, Mapping):
+            return tuple(Factors.from_mapping(self.factors).references(self.reference))
+        if self.reference is not None:
+            if self.reference not in names:
+                raise InputError(f"reference is the unknown arm '{self.reference}'{nearest(self.reference, names)}")
+            return (self.reference,)
+        if self.factors:
+            factor, levels = next(reversed(self.factors.items()))
+            raise InputError(
+                f"reference is missing; with factors, name one and its level, such as {factor}: {next(iter(levels))}"
+            )
+        return (names[0],)
+
+    @cached_property
+    def contrasts(self) -> list[Any]:
+        """What is compared: pairs of arms, or a name and weights; positive differences speak for the first."""
+        if self.comparisons is not None:
+            return [self._contrast(item) for item in self.comparisons]
+        if isinstance(self.reference, Mapping):
+            pairs = Factors.from_mapping(self.factors).pairs(self.reference)
+        else:
+            first = self.references[0]
+            compared = [arm.name for arm in self.all_arms if not arm.is_floor and arm.kind != "floor"]
+            pairs = [(first, name) for name in compared if name != first]
+        if not pairs and not self.floors:
+            raise InputError("arms holds a single arm and there are no floors, so there is nothing to compare; add one")
+        return [list(pair) for pair in pairs]
+
+    def _contrast(self, item: Any) -> Any:
+        if isinstance(item, Mapping):
+            weights = check_mapping("comparisons: weights", item.get("weights"))
+            self._check_known(weights)
+            if len(weights) < 2 or not all(isinstance(weight, (int, float)) for weight in weights.values()):
+                raise InputError(f"comparisons has the weights {weights}; give a number for each of two arms or more")
+            if abs(sum(weights.values())) > 1e-9:
+                raise InputError(
+                    f"comparisons has the weights {weights}, which sum to {sum(weights.values()):g}; they must sum to "
+                    "0, or equal arms would differ"
+                )
+            return {"name": str(item.get("name") or ""), "weights": dict(weights)}
+        if isinstance(item, str) or not isinstance(item, Sequence) or len(item) != 2 or item[0] == item[1]:
+            raise InputError(f"comparisons holds {item!r}; it must be two arms, [FIRST, SECOND], or name and weights")
+        self._check_known(item)
+        return list(item)
+
+    def _check_known(self, names: Any) -> None:
+        known = [arm.name for arm in self.all_arms]
+        for name in names:
+            if name not in known:
+                raise InputError(f"comparisons names the unknown arm '{name}'{nearest(str(name), known)}")
+
+    def arm(self, name: str) -> Arm:
+        """Return an arm by its name."""
+        return next(arm for arm in self.all_arms if arm.name == name)
+
+    def rope_of(self, metric: str) -> float:
+        """Return half the width of the region of practical equivalence.
+
+        Raises:
+            InputError: If the study does not say and there is no usual one.
+        """
+        given = check_mapping("rope", self.rope)
+        if metric in given:
+            return float(given[metric])
+        if metric not in _ROPE:
+            raise InputError(
+                f"rope has no entry for {metric}, whose unit is that of the data; add the smallest difference that "
+                f"matters, such as rope: {{{metric}: 0.1}}"
+            )
+        return _ROPE[metric]
+
+    @property
+    def num_workers(self) -> int:
+        """Processes that run side by side: as many as there are cores, where the study does not say."""
+        return len(os.sched_getaffinity(0)) if self.workers is None else self.workers
