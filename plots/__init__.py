@@ -2,8 +2,25 @@
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import plots` from the checkout)
 from .curves import draw_curve
+from .dose_response import draw_dose_response
+from .forest import draw_forest
 from .hierarchy import draw_hierarchy
+from .importance import draw_calibrated_importance
+from .learning_bands import draw_learning_bands
+from .null_distribution import draw_null_distribution
+from .null_quality import draw_null_quality
 from .sankey import draw_sankey
 from .training import draw_training_curves
 
-__all__ = ["draw_curve", "draw_hierarchy", "draw_sankey", "draw_training_curves"]
+__all__ = [
+    "draw_calibrated_importance",
+    "draw_curve",
+    "draw_dose_response",
+    "draw_forest",
+    "draw_hierarchy",
+    "draw_learning_bands",
+    "draw_null_distribution",
+    "draw_null_quality",
+    "draw_sankey",
+    "draw_training_curves",
+]
