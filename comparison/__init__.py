@@ -1,3 +1,40 @@
 """Studies: planned, paired comparisons of arms, judged by statistics that say when nothing can be said."""
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import comparison` from the checkout)
+from .statistics import (
+    Comparison,
+    EmpiricalTest,
+    Estimate,
+    Forecast,
+    Probabilities,
+    Variance,
+    VarianceComponents,
+    adjust,
+    compare_scores,
+    draws_needed,
+    draws_to_decide,
+    empirical_p,
+    estimate_mean,
+    seeds_needed,
+    splits_needed,
+    variance_components,
+)
+
+__all__ = [
+    "Comparison",
+    "EmpiricalTest",
+    "Estimate",
+    "Forecast",
+    "Probabilities",
+    "Variance",
+    "VarianceComponents",
+    "adjust",
+    "compare_scores",
+    "draws_needed",
+    "draws_to_decide",
+    "empirical_p",
+    "estimate_mean",
+    "seeds_needed",
+    "splits_needed",
+    "variance_components",
+]
