@@ -6,6 +6,8 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from .predictions import write_predictions
 from .run_defaults import default_callbacks, default_loggers, quieten_libraries
 from .summary import print_summary, run_folder
 
-__all__ = ["AxonlightCLI", "run"]
+__all__ = ["AxonlightCLI", "Instantiator", "input_errors", "run"]
 
 VERBS = ("fit", "validate", "test", "predict")
 
@@ -48,7 +50,7 @@ class SaveConfig(SaveConfigCallback):
             logger.log_hyperparams({"seed_everything": self.config["seed_everything"]})
 
 
-class _Instantiator(_InstantiatorFn):
+class Instantiator(_InstantiatorFn):
     """Keep out of the hyperparameters of a module what the data gave and it did not ask for, and live objects.
 
     Lightning keeps the values of all links, so that a module of somebody else could not be loaded again.
@@ -69,7 +71,7 @@ class _Instantiator(_InstantiatorFn):
 class AxonlightCLI(LightningCLI):
     """LightningCLI in subclass mode for model and data, with the data's sizes linked to the model."""
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str] | dict[str, Any], run: bool = True) -> None:
         # An abbreviated option is refused: the search for ckpt_path would not see it, and a typo could train.
         each = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(
@@ -83,6 +85,7 @@ class AxonlightCLI(LightningCLI):
             parser_kwargs={**each, "version": __version__, "prog": "axonlight", **dict.fromkeys(VERBS, each)},
             auto_configure_optimizers=False,
             args=arguments,
+            run=run,
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -97,7 +100,7 @@ class AxonlightCLI(LightningCLI):
 
     def _add_instantiators(self) -> None:
         for key, base in [("model", LightningModule), ("data", LightningDataModule)]:
-            self.parser.add_instantiator(_Instantiator(cli=self, key=key), base, subclasses=True)
+            self.parser.add_instantiator(Instantiator(cli=self, key=key), base, subclasses=True)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
@@ -186,8 +189,15 @@ def _build(arguments: list[str]) -> AxonlightCLI:
     allowed, arguments = take_allow_imports(arguments)
     apply_import_policy(allowed)
     arguments = with_checkpoint(with_shipped_configs(arguments))
-    try:
+    with input_errors():
         return AxonlightCLI(arguments)
+
+
+@contextmanager
+def input_errors() -> Iterator[None]:
+    """Turn what goes wrong while a config is parsed and built into an `InputError` of one sentence."""
+    try:
+        yield
     except InputError:
         raise
     except argparse.ArgumentError as error:

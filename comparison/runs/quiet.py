@@ -1,0 +1,29 @@
+"""Keep a thousand runs from writing a thousand times the same lines."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...training.run_defaults import quieten_libraries
+
+__all__ = ["quiet"]
+
+_LOGGERS = ("lightning.pytorch", "lightning.fabric", "axonlight")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let errors alone be logged, and no warning be shown, while a run is built and trained."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        quieten_libraries()
+        warnings.simplefilter("ignore")
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
