@@ -103,7 +103,7 @@ class ModelTrace:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return is_activation(m) or super().is_leaf_module(m, module_qualified_name)
+        return is_activation(m) or isinstance(m, _PASS_THROUGH) or super().is_leaf_module(m, module_qualified_name)
 
 
 def trace_model(model: nn.Module) -> ModelTrace:

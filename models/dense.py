@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..activations import ActivationSpec, LayerActivations, build_activation
 from ..errors import InputError
+from .layers.dropout import UnitDropout
 
 __all__ = ["DenseNetwork"]
 
@@ -62,7 +63,7 @@ class DenseNetwork(nn.Module):
             layers.extend(_norm(norm, next_width))
             groups = 1 if activation_parameters == "layer" else None
             layers.append(build_activation(spec, width=next_width, groups=groups))
-            layers.extend([nn.Dropout(dropout)] if dropout else [])
+            layers.extend([UnitDropout(dropout)] if dropout else [])
             width = next_width
         layers.append(nn.Linear(width, out_features))
         self.layers = nn.Sequential(*layers)

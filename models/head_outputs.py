@@ -5,6 +5,7 @@ Legend of shapes: H heads, B batch, O outputs.
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 __all__ = ["HeadOutputs", "combined"]
@@ -36,7 +37,7 @@ class HeadOutputs(NamedTuple):
     def combined(self) -> Tensor:
         """Return the mean of the outputs (B, O) by `prediction_weights`: one tensor for attribution and export."""
         weights = self.prediction_weights.to(self.outputs.dtype)
-        return (self.outputs * weights.view(-1, 1, 1)).sum(dim=0)
+        return torch.tensordot(weights, self.outputs, dims=1)
 
 
 def combined(outputs: Tensor | HeadOutputs) -> Tensor:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from ...activations import build_activation
 from ...errors import InputError
 from ..head_outputs import HeadOutputs
+from ..layers.dropout import UnitDropout
 from .designs import HeadKind, Prediction
-from .layer import build_norm
+from .layer import build_norm, side_by_side
 
 __all__ = ["CovariateHead", "LayerHeads"]
 
@@ -43,14 +44,14 @@ class CovariateHead(nn.Module):
         for following in hidden:
             layers += [nn.Linear(width, following), build_norm(norm, following)]
             layers += [build_activation(activation, width=following, groups=1)]
-            layers += [nn.Dropout(dropout)] if dropout else []
+            layers += [UnitDropout(dropout)] if dropout else []
             width = following
         self.hidden = nn.Sequential(*layers)
         self.width = width
 
     def forward(self, x: Tensor) -> Tensor:
         """Map all columns (B, F) to (B, width)."""
-        return self.hidden(x.index_select(1, self.columns))
+        return self.hidden(x.index_select(-1, self.columns))
 
 
 class LayerHeads(nn.Module):
@@ -89,11 +90,12 @@ class LayerHeads(nn.Module):
         """Map the outputs of all layers to (B, O), or to one such tensor per head with its weights."""
         chosen = states[-len(self.linear) :]
         if covariates is not None:
-            chosen = [torch.cat([state, covariates], dim=1) for state in chosen]
+            chosen = [side_by_side([state, covariates]) for state in chosen]
         outputs = [head(state) for head, state in zip(self.linear.values(), chosen, strict=True)]
         if self.kind == "last":
             return outputs[0]
         stacked = torch.stack(outputs)
         if self.kind == "learned":
-            return (stacked * self.mix.softmax(0).to(stacked.dtype).view(-1, 1, 1)).sum(dim=0)
+            shares = self.mix.softmax(-1).movedim(-1, 0)[..., None, None]
+            return (stacked * shares.to(stacked.dtype)).sum(dim=0)
         return HeadOutputs(stacked, self.loss_weights, self.prediction_weights)

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from ...activations import build_activation
 from ..layers import EdgeLinear
 from ..layers.choice import Backend
+from ..layers.dropout import UnitDropout
 from .wiring import Wiring
 
-__all__ = ["PathwayLayer", "UnitBatchNorm", "build_norm"]
+__all__ = ["PathwayLayer", "UnitBatchNorm", "build_norm", "side_by_side"]
 
 
 class UnitBatchNorm(nn.BatchNorm1d):
@@ -29,6 +30,15 @@ class UnitBatchNorm(nn.BatchNorm1d):
         if input.dim() == 2 and input.stride(0) == 1 and input.shape[1] > 1:
             return super().forward(input.t().unsqueeze(0)).squeeze(0).t()
         return super().forward(input)
+
+
+def side_by_side(inputs: Sequence[Tensor]) -> Tensor:
+    """Put units (B, N) of several layers side by side; what all replicas share joins what each has, (R, B, N)."""
+    if len(inputs) == 1:
+        return inputs[0]
+    most = max([x.dim() for x in inputs])
+    leading = [x.shape[:-1] for x in inputs if x.dim() == most][0]
+    return torch.cat([x.expand(*leading, -1) for x in inputs], dim=-1)
 
 
 def build_norm(kind: str, width: int) -> nn.Module:
@@ -89,9 +99,8 @@ class PathwayLayer(nn.Module):
         self.linear = EdgeLinear(wiring.edges, sum(wiring.widths), width, backend=backend)
         self.norm = build_norm(norm, width)
         self.activation = build_activation(activation, width=width, groups=groups[activation_parameters])
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = UnitDropout(dropout) if dropout else nn.Identity()
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map the outputs of the layers it reads to (B, N * k)."""
-        x = inputs[0] if len(inputs) == 1 else torch.cat(inputs, dim=1)
-        return self.dropout(self.activation(self.norm(self.linear(x))))
+        return self.dropout(self.activation(self.norm(self.linear(side_by_side(inputs)))))

@@ -4,6 +4,7 @@ import pytest
 import torch
 from axonlight.errors import InputError
 from axonlight.models import DenseNetwork
+from axonlight.models.layers.dropout import UnitDropout
 from torch import nn
 
 
@@ -25,7 +26,7 @@ def test_published_parameter_counts(features, hidden, parameters):
 
 def test_norm_stands_before_the_activation_and_dropout_after():
     kinds = [type(layer) for layer in DenseNetwork(3, 2, hidden=[4], activation="tanh", dropout=0.5).layers]
-    assert kinds == [nn.Linear, nn.BatchNorm1d, nn.Tanh, nn.Dropout, nn.Linear]
+    assert kinds == [nn.Linear, nn.BatchNorm1d, nn.Tanh, UnitDropout, nn.Linear]
 
 
 def test_equals_the_same_layers_written_by_hand():

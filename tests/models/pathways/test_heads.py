@@ -7,6 +7,7 @@ import pytest
 import torch
 from axonlight.errors import InputError
 from axonlight.models import ClassificationTask, HeadOutputs, PathwayNetwork, RegressionTask, combined
+from axonlight.models.layers.dropout import UnitDropout
 from torch import nn
 
 GENES = ["BRCA1", "TP53", "ATM"]
@@ -72,7 +73,7 @@ def test_covariates_behind_hidden_layers(small):
     network = PathwayNetwork(4, 1, small, columns, **options)
     kinds = [type(module) for module in network.covariates.hidden]
     assert kinds[0] is nn.Linear
-    assert kinds[2:4] == [nn.SiLU, nn.Dropout]
+    assert kinds[2:4] == [nn.SiLU, UnitDropout]
     assert network.heads.linear["level_1"].in_features == 1 + 4
 
 

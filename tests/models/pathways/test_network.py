@@ -7,6 +7,7 @@ import pytest
 import torch
 from axonlight.errors import InputError
 from axonlight.models import EdgeLinear, HeadOutputs, PathwayNetwork
+from axonlight.models.layers.dropout import UnitDropout
 from axonlight.structures import Hierarchy
 from torch import nn
 
@@ -47,7 +48,7 @@ def test_activation_sites_lie_in_named_modules(small):
     kinds = {
         name: type(network.get_submodule(f"layers.level_2.{name}")) for name in ("linear", "activation", "dropout")
     }
-    assert kinds == {"linear": EdgeLinear, "activation": nn.Tanh, "dropout": nn.Dropout}
+    assert kinds == {"linear": EdgeLinear, "activation": nn.Tanh, "dropout": UnitDropout}
     seen = {}
     network.layers["level_2"].activation.register_forward_hook(lambda _m, _i, y: seen.update(shape=tuple(y.shape)))
     network(torch.randn(5, 3))
