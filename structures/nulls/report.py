@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
+from .invariants import INVARIANTS, broken_invariants
 from .measures import Liveness, RealEdges, count_paths, live_shares
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class NullReport:
 
     Attributes:
         name: Name of the null model, or "null".
-        keeps: The invariants that the null model states, sorted.
+        keeps: The invariants (see `INVARIANTS`) that the null model states, sorted.
+        kept: The invariants that every draw has kept, stated or not.
 
     Raises:
         InputError: If there is no draw, or one has other layers or nodes.
@@ -80,6 +82,8 @@ class NullReport:
         self.hierarchy = hierarchy
         self.name = null if isinstance(null, str) else "null" if null is None else null.name
         self.keeps = () if null is None or isinstance(null, str) else tuple(sorted(null.keeps))
+        broken = {name for draw in draws for name in broken_invariants(hierarchy, draw)}
+        self.kept = tuple(name for name in INVARIANTS if name not in broken)
         edges = RealEdges(hierarchy)
         self._real = _measured(hierarchy, edges)
         self._draws = [_measured(draw, edges) for draw in draws]
@@ -128,6 +132,7 @@ class NullReport:
         return {
             "null": self.name,
             "keeps": list(self.keeps),
+            "kept": list(self.kept),
             "num_draws": self.num_draws,
             "real": _plain(self._real),
             "summary": {name: _plain(spread) for name, spread in self._spreads().items()},
@@ -151,8 +156,7 @@ class NullReport:
         for name, spread in self._spreads().items():
             numbers = (float(self._real[name]), *spread.values())
             table.append((_label(name), *(f"{number:.3f}" for number in numbers)))
-        stated = [f"states that it keeps: {', '.join(self.keeps)}"] if self.keeps else []
-        return "\n".join([head, aligned(table), *stated])
+        return "\n".join([head, aligned(table), f"every draw keeps: {', '.join(self.kept) or 'nothing'}"])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.hierarchy!r}, {self.num_draws} draws of {self.name})"

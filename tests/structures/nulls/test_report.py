@@ -119,6 +119,8 @@ def test_relabelled_inputs_keep_all_but_the_labels():
         assert report.draws[name].tolist() == [report.real[name]] * 4
     assert report.draws["in_degrees_kept"].all()
     assert not report.draws["out_degrees_kept"].any()
+    assert {"isomorphic", "target_degrees", "pathway_edges"} <= set(report.kept)
+    assert "source_degrees" not in report.kept
     assert (report.draws[["in_degree_distance", "out_degree_distance"]] == 0).all(axis=None)
     assert (report.draws["edge_overlap layer 1 -> layer 2"] == 1).all()
     assert (report.draws["edge_overlap"] < 1).all()
@@ -189,7 +191,8 @@ def test_text_and_plain_data():
         *("live inputs", "live nodes", "live edges", "paths, log10", "effective de")
     ]
     assert len({len(line) for line in text[1:-1]}) == 1
-    assert text[-1] == "states that it keeps: edge_counts, layer_sizes"
+    assert text[-1] == "every draw keeps: layer_sizes"
+    assert report.keeps == ("edge_counts", "layer_sizes")
     plain = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert plain["null"] == "MyNull"
     assert plain["draws"][1]["paths"] is None
