@@ -80,13 +80,14 @@ def completion_script(shell: str, parser: argparse.ArgumentParser) -> str:
     except ImportError as error:
         raise InputError("shell completion needs shtab, which is not installed; run: pip install shtab") from error
     from ..activations.specs import activation_names
+    from ..structures.nulls.read import NULL_MODELS
     from ..training.completion_options import add_training_options
 
     for name, verb_parser in _subparsers(parser):
         if name in _TRAINING_VERBS:
             add_training_options(verb_parser, name)
     beside_files = {"config": shipped_configs(), "ckpt_path": ["last", "best"], "table": NAMED_SETS}
-    words = {"name": NAMED_SETS, "spec": activation_names(), "print_completion": KINDS}
+    words = {"name": NAMED_SETS, "null": list(NULL_MODELS), "spec": activation_names(), "print_completion": KINDS}
     for action in _actions(parser):
         last = action.dest.rpartition(".")[2]
         completion = _word_function(last) if last in beside_files else _path_completion(last, shtab)

@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     activation.add_argument("--low", type=float, default=-5.0, help="left end of the x axis (default: -5)")
     activation.add_argument("--high", type=float, default=5.0, help="right end of the x axis (default: 5)")
     _add_hierarchy(things)
+    _add_nulls(things)
 
 
 def _add_hierarchy(things: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,7 +28,30 @@ def _add_hierarchy(things: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="compile a hierarchy from files, print and draw it",
         description="Compile a hierarchy from files, print its layers, and draw it to a PNG file.",
     )
-    files = hierarchy.add_argument_group("files", "one of gmt, signatures, mapping, obo, edges, terms, table, load")
+    _add_compilation(hierarchy)
+    hierarchy.add_argument("--save", type=Path, metavar="FILE", help="write the hierarchy to this .npz or .json file")
+    hierarchy.add_argument("--output", type=Path, default=Path("hierarchy.png"), help="image (default: hierarchy.png)")
+
+
+def _add_nulls(things: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    nulls = things.add_parser(
+        "nulls",
+        help="draw null models of a hierarchy, print and draw what they leave of it",
+        description="Compile a hierarchy from files, draw null models of it, and show what is left: live nodes and "
+        "edges, paths, depth, and the edges shared with the real hierarchy.",
+    )
+    nulls.add_argument(
+        "--null", nargs="+", required=True, metavar="NAME", help='null models: ErdosRenyi, "Rewire(fraction=0.5)", ...'
+    )
+    nulls.add_argument("--draws", type=int, default=20, metavar="N", help="draws per null model (default: 20)")
+    nulls.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all draws (default: 0)")
+    _add_compilation(nulls)
+    nulls.add_argument("--csv", type=Path, metavar="FILE", help="write one row per null model and draw to this file")
+    nulls.add_argument("--output", type=Path, default=Path("nulls.png"), help="image (default: nulls.png)")
+
+
+def _add_compilation(parser: argparse.ArgumentParser) -> None:
+    files = parser.add_argument_group("files", "one of gmt, signatures, mapping, obo, edges, terms, table, load")
     for name, text in [
         ("gmt", "gene sets, with --relations or alone"),
         ("signatures", "table with a gene set per column"),
@@ -43,7 +67,7 @@ def _add_hierarchy(things: "argparse._SubParsersAction[argparse.ArgumentParser]"
         ("features", "features wanted: one per line, or the first column of a table"),
     ]:
         files.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
-    choices = hierarchy.add_argument_group("choices", "see axonlight.structures.Policies")
+    choices = parser.add_argument_group("choices", "see axonlight.structures.Policies")
     choices.add_argument("--species", help="name or code of Reactome's species, or any (default: Homo sapiens)")
     choices.add_argument(
         "--levels", type=_levels, metavar="N|all", help="layers of pathways (default: Reactome 4, else all)"
@@ -56,8 +80,6 @@ def _add_hierarchy(things: "argparse._SubParsersAction[argparse.ArgumentParser]"
     choices.add_argument("--max_size", type=int, metavar="N", help="most features of a node")
     choices.add_argument("--redundancy", type=float, metavar="J", help="Jaccard similarity from which a node goes")
     choices.add_argument("--collapse_chains", action="store_true", help="merge only children into their parents")
-    hierarchy.add_argument("--save", type=Path, metavar="FILE", help="write the hierarchy to this .npz or .json file")
-    hierarchy.add_argument("--output", type=Path, default=Path("hierarchy.png"), help="image (default: hierarchy.png)")
 
 
 def _levels(text: str) -> int | str:
@@ -72,6 +94,11 @@ def run(arguments: argparse.Namespace) -> int:
         from .inspect_hierarchy import show_hierarchy
 
         print(show_hierarchy(arguments))
+        return 0
+    if arguments.thing == "nulls":
+        from .inspect_nulls import show_nulls
+
+        print(show_nulls(arguments))
         return 0
     from .inspect_activation import draw_activation
 

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..plots.hierarchy import draw_hierarchy
 from ..structures import Hierarchy, HierarchyFiles, read_hierarchy, read_names
 
-__all__ = ["compile_hierarchy", "show_hierarchy"]
+__all__ = ["checked_image", "compile_hierarchy", "report_printed_once", "show_hierarchy"]
 
 # Flag that names a reader's file: the reader, the key of that file, and the file that it needs beside it.
 _READERS = {
@@ -53,10 +53,8 @@ def show_hierarchy(arguments: argparse.Namespace) -> Path:
         layer     nodes ...
         0
     """
-    output: Path = arguments.output
-    if output.suffix.lower() not in _SUFFIXES:
-        raise InputError(f"output is {output}; its suffix must be one of {', '.join(_SUFFIXES)}")
-    with _report_printed_once():
+    output = checked_image(arguments.output)
+    with report_printed_once():
         hierarchy = compile_hierarchy(arguments)
     print(hierarchy.summary())
     if arguments.save is not None:
@@ -65,6 +63,17 @@ def show_hierarchy(arguments: argparse.Namespace) -> Path:
     sizes = "-".join(map(str, hierarchy.sizes))
     title = f"{sizes}: {hierarchy.num_edges:,} edges, density {hierarchy.density:.2%}"
     return draw_hierarchy(hierarchy.layers, labels, hierarchy.edges, output, title)
+
+
+def checked_image(output: Path) -> Path:
+    """Return the path of an image file.
+
+    Raises:
+        InputError: If its suffix is none of an image.
+    """
+    if output.suffix.lower() not in _SUFFIXES:
+        raise InputError(f"output is {output}; its suffix must be one of {', '.join(_SUFFIXES)}")
+    return output
 
 
 def compile_hierarchy(arguments: argparse.Namespace) -> Hierarchy:
@@ -97,8 +106,8 @@ def compile_hierarchy(arguments: argparse.Namespace) -> Hierarchy:
 
 
 @contextmanager
-def _report_printed_once() -> Iterator[None]:
-    """Keep the report off the log, since the summary holds it."""
+def report_printed_once() -> Iterator[None]:
+    """Keep the matching report off the log, for a command that prints it or is about something else."""
     logger = logging.getLogger(Hierarchy.__module__.rpartition(".")[0])
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -107,8 +107,16 @@ class NullReport:
         """Number of draws."""
         return len(self._draws)
 
+    @property
+    def num_dead(self) -> int:
+        """Number of draws without a path from a feature to the highest layer."""
+        return sum(row["paths"] == -math.inf for row in self._draws)
+
     def summary(self) -> "pd.DataFrame":
-        """Return one row per quantity: real, and mean, min and max of the draws; what is kept or not counts 1 or 0."""
+        """Return one row per quantity: real, and mean, min and max of the draws; what is kept or not counts 1 or 0.
+
+        Draws without a path (`num_dead`) have neither a number of paths nor a depth; the others do.
+        """
         import pandas as pd
 
         rows = {name: {"real": float(self._real[name]), **spread} for name, spread in self._spreads().items()}
@@ -124,7 +132,7 @@ class NullReport:
         if dead:
             raise InputError(
                 f"draw {dead[0]} of {self.name} leaves no path from a feature to layer {self.hierarchy.layers[-1]} "
-                f"({len(dead)} of {self.num_draws} draws do); take a null that keeps degrees, such as DegreePreserving"
+                f"({self.num_dead} of {self.num_draws} draws do); take one that keeps degrees, such as DegreePreserving"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,6 +142,7 @@ class NullReport:
             "keeps": list(self.keeps),
             "kept": list(self.kept),
             "num_draws": self.num_draws,
+            "num_dead": self.num_dead,
             "real": _plain(self._real),
             "summary": {name: _plain(spread) for name, spread in self._spreads().items()},
             "draws": [_plain(row) for row in self._draws],
@@ -143,8 +152,7 @@ class NullReport:
         spreads = {}
         for name in self._real:
             values = [float(row[name]) for row in self._draws]
-            # a draw without any path has no depth; the others have
-            known = [value for value in values if not math.isnan(value)] or [math.nan]
+            known = [value for value in values if math.isfinite(value)] or [math.nan]
             spreads[name] = {"mean": sum(known) / len(known), "min": min(known), "max": max(known)}
         return spreads
 
@@ -156,6 +164,8 @@ class NullReport:
         for name, spread in self._spreads().items():
             numbers = (float(self._real[name]), *spread.values())
             table.append((_label(name), *(f"{number:.3f}" for number in numbers)))
+        if self.num_dead:
+            head += f"; {self.num_dead} of them without a path to the top"
         return "\n".join([head, aligned(table), f"every draw keeps: {', '.join(self.kept) or 'nothing'}"])
 
     def __repr__(self) -> str:

@@ -186,7 +186,8 @@ def test_text_and_plain_data():
     severed = Hierarchy(real.layers, real.nodes, [(0, 1, real.edges[0].pairs)])
     report = NullReport(real, [redrawn(real, generator), severed], Stub())
     text = str(report).splitlines()
-    assert text[0] == f"MyNull: 2 draws of a hierarchy 6-4-2 with {real.num_edges} edges"
+    dead = "1 of them without a path to the top"
+    assert text[0] == f"MyNull: 2 draws of a hierarchy 6-4-2 with {real.num_edges} edges; {dead}"
     assert [line[:12].strip() for line in text[2:7]] == [
         *("live inputs", "live nodes", "live edges", "paths, log10", "effective de")
     ]
@@ -199,6 +200,8 @@ def test_text_and_plain_data():
     assert plain["draws"][1]["live_edges"] == 0
     assert plain["draws"][0]["edge_overlap"] == report.draws.loc[0, "edge_overlap"]
     assert plain["summary"]["live_inputs"]["min"] == 0
+    assert plain["num_dead"] == report.num_dead == 1
+    assert plain["summary"]["paths"]["min"] == report.draws.loc[0, "paths"]
     assert plain["summary"]["effective_depth"]["min"] == report.draws.loc[0, "effective_depth"]
     assert set(plain["summary"]) == set(report.summary().index)
 
