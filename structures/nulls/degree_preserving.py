@@ -6,8 +6,9 @@ import numpy as np
 
 from ...errors import InputError
 from ..hierarchy import Hierarchy
-from ..matrices import IntArray
-from .base import NullModel
+from ..layered import EdgeBlock
+from ..matrices import BoolArray, IntArray
+from .base import NullModel, sorted_pairs
 from .curveball import Wires, is_nested, trade
 from .random_stream import RandomStream
 
@@ -65,15 +66,26 @@ class DegreePreserving(NullModel):
 
 def rewired(hierarchy: Hierarchy, seed: int, trades_per_node: int, fraction: float) -> list[IntArray]:
     """Return pairs of which a fraction per block was rewired among themselves, so that every degree is kept."""
-    blocks = sorted(hierarchy.edges, key=lambda block: block[:2])
-    wires = Wires.of([block for block in blocks if block.pairs.shape[1]])
-    if fraction < 1:
-        raise NotImplementedError
-    fixed = np.zeros(len(wires.sources), dtype=bool)
+    if fraction == 0:
+        return [block.pairs for block in hierarchy.edges]
+    # Sorted, so that a draw depends on the edges and not on their order.
+    filled = sorted((block for block in hierarchy.edges if block.pairs.shape[1]), key=lambda block: block[:2])
+    filled = [EdgeBlock(*block[:2], sorted_pairs(block.pairs)) for block in filled]
+    wires = Wires.of(filled)
+    fixed = np.concatenate([_fixed(block, seed, fraction) for block in filled])
     traded = trade(wires, fixed, trades_per_node, RandomStream(seed, "trades"))
-    pairs = iter(wires.pairs(*traded))
-    found = {block[:2]: next(pairs) if block.pairs.shape[1] else block.pairs for block in blocks}
-    return [found[block[:2]] for block in hierarchy.edges]
+    found = dict(zip((block[:2] for block in filled), wires.pairs(*traded), strict=True))
+    return [found.get(block[:2], block.pairs) for block in hierarchy.edges]
+
+
+def _fixed(block: EdgeBlock, seed: int, fraction: float) -> BoolArray:
+    """Return which edges of a block stay: all but a fraction, which lies within that of a larger fraction."""
+    number = block.pairs.shape[1]
+    fixed = np.zeros(number, dtype=bool)
+    if fraction < 1:
+        chosen = RandomStream(seed, "dose", block.source, block.target).permutation(number)
+        fixed[chosen[round(fraction * number) :]] = True
+    return fixed
 
 
 def degrees_can_change(hierarchy: Hierarchy) -> dict[int, bool]:

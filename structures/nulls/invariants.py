@@ -13,7 +13,7 @@ from ..matrices import IntArray
 if TYPE_CHECKING:
     from .base import NullModel
 
-__all__ = ["INVARIANTS", "broken_invariants", "check_invariants", "feature_signatures"]
+__all__ = ["INVARIANTS", "broken_invariants", "check_invariants", "signatures"]
 
 _Blocks = dict[tuple[int, int], EdgeBlock]
 
@@ -56,11 +56,18 @@ def broken_invariants(real: LayeredGraph, draw: LayeredGraph, keeps: "frozenset[
     return tuple(name for name in wanted if not _CHECKS[name](real, draw))
 
 
-def feature_signatures(hierarchy: LayeredGraph) -> NDArray[np.uint64]:
-    """Return a number per feature that two features share if the same nodes have them (but for chance, 2^-64)."""
-    total = np.zeros(hierarchy.sizes[0], dtype=np.uint64)
+def signatures(hierarchy: LayeredGraph, layer: int) -> NDArray[np.uint64]:
+    """Return a number per node that two nodes of a layer share if they have the same parents (but for chance, 2^-64).
+
+    Example:
+        >>> from axonlight.structures import Hierarchy
+        >>> x, y, z = signatures(Hierarchy.from_edges([("a", "x"), ("a", "y"), ("b", "z")]), 0)
+        >>> bool(x == y), bool(x == z)
+        (True, False)
+    """
+    total = np.zeros(hierarchy.sizes[layer], dtype=np.uint64)
     for source, target, pairs in hierarchy.edges:
-        if source == 0:
+        if source == layer:
             np.add.at(total, pairs[0], _scrambled(pairs[1] + (target << 40)))
     return total
 
@@ -131,7 +138,7 @@ _same_pathway_edges = _every_block(_same_edges(features=False))
 
 
 def _features_relabelled(real: LayeredGraph, draw: LayeredGraph) -> bool:
-    same = np.array_equal(np.sort(feature_signatures(real)), np.sort(feature_signatures(draw)))
+    same = np.array_equal(np.sort(signatures(real, 0)), np.sort(signatures(draw, 0)))
     return same and _same_pathway_edges(real, draw)
 
 

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..hierarchy import Hierarchy
 from ..matrices import IntArray
 from .base import NullModel
-from .invariants import feature_signatures
+from .invariants import signatures
 from .random_stream import RandomStream
 
-__all__ = ["PermuteInputs", "permuted_features"]
+__all__ = ["PermuteInputs", "labels_changeable", "permuted_features"]
 
 
 class PermuteInputs(NullModel):
@@ -46,7 +45,7 @@ class PermuteInputs(NullModel):
 
     def changeable(self, hierarchy: Hierarchy) -> dict[int, bool]:
         """Return whether any two features differ in their edges, for the blocks that leave the features."""
-        return _changeable(hierarchy, np.zeros(hierarchy.sizes[0], dtype=np.int64))
+        return labels_changeable(hierarchy, np.zeros(hierarchy.sizes[0], dtype=np.int64))
 
 
 def permuted_features(hierarchy: Hierarchy, places: IntArray) -> list[IntArray]:
@@ -54,8 +53,8 @@ def permuted_features(hierarchy: Hierarchy, places: IntArray) -> list[IntArray]:
     return [np.stack([places[pairs[0]], pairs[1]]) if source == 0 else pairs for source, _, pairs in hierarchy.edges]
 
 
-def _changeable(hierarchy: Hierarchy, bins: NDArray[np.int64]) -> dict[int, bool]:
-    signatures = feature_signatures(hierarchy)
-    kinds = np.unique(np.stack([bins.astype(np.uint64), signatures]), axis=1).shape[1]
+def labels_changeable(hierarchy: Hierarchy, bins: IntArray) -> dict[int, bool]:
+    """Return whether two features of one bin differ in their edges, for the blocks that leave the features."""
+    kinds = np.unique(np.stack([bins.astype(np.uint64), signatures(hierarchy, 0)]), axis=1).shape[1]
     free = kinds > len(np.unique(bins))
     return {place: free for place, block in enumerate(hierarchy.edges) if block.source == 0}

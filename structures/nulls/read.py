@@ -8,13 +8,30 @@ from typing import Any
 from ...errors import InputError
 from ..hierarchy import Hierarchy
 from .base import NullModel
+from .coexpression import Coexpression
 from .degree_preserving import DegreePreserving
 from .erdos_renyi import ErdosRenyi
+from .gene_sets import RandomGeneSets
+from .label_bins import PermuteInputsWithinBins
 from .labels import PermuteInputs
+from .rewire import Rewire
+from .shuffle_hierarchy import ShuffleHierarchy
+from .shuffles import ColumnShuffle, RowShuffle
 
-__all__ = ["build_null", "draw_null"]
+__all__ = ["NULL_MODELS", "build_null", "draw_null"]
 
-_OURS: tuple[type[NullModel], ...] = (PermuteInputs, DegreePreserving, ErdosRenyi)
+_OURS: tuple[type[NullModel], ...] = (
+    PermuteInputs,
+    PermuteInputsWithinBins,
+    DegreePreserving,
+    RowShuffle,
+    ColumnShuffle,
+    ErdosRenyi,
+    RandomGeneSets,
+    Coexpression,
+    ShuffleHierarchy,
+    Rewire,
+)
 NULL_MODELS = {kind.__name__: kind for kind in _OURS}
 
 
