@@ -31,7 +31,6 @@ class RunBuilder(AxonlightCLI):
 
     Args:
         config: A config as ``fit`` takes it: seed_everything, model, data, trainer.
-        provide: Where the data module comes from; None makes it from the config each time.
 
     Raises:
         InputError: If the config names something unknown or holds a value that does not fit.
@@ -44,8 +43,7 @@ class RunBuilder(AxonlightCLI):
         True
     """
 
-    def __init__(self, config: Mapping[str, Any], provide: DataProvider | None = None) -> None:
-        self._provide: DataProvider = provide or (lambda make: make())
+    def __init__(self, config: Mapping[str, Any]) -> None:
         with input_errors():
             super().__init__(copy.deepcopy(dict(config)), run=False)
 
@@ -54,12 +52,16 @@ class RunBuilder(AxonlightCLI):
         """The seed of initialisation and order."""
         return int(self.config["seed_everything"])
 
-    def build(self) -> tuple[LightningModule, LightningDataModule]:
-        """Seed this process and build task and data; every call gives the same task.
+    def build(self, provide: DataProvider | None = None) -> tuple[LightningModule, LightningDataModule]:
+        """Seed this process and build task and data; every call on the same data gives the same task.
+
+        Args:
+            provide: Where the data module comes from; None makes it from the config.
 
         Raises:
             InputError: If the parts do not fit together.
         """
+        self._provide: DataProvider = provide or (lambda make: make())
         seed_everything(self.seed, workers=True, verbose=False)
         with input_errors():
             self.config_init = self.parser.instantiate_classes(self.config)

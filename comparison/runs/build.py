@@ -1,7 +1,7 @@
 """From a recipe to data, task and trainer."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
@@ -21,6 +21,7 @@ from ...training.run_builder import RunBuilder
 from ...training.run_defaults import default_callbacks
 from .data_cache import data_of
 from .dense import with_dense_network
+from .recipe import canonical_json
 
 __all__ = ["BuiltRun", "build_run"]
 
@@ -76,22 +77,28 @@ class BuiltRun:
         return self.builder.trainer(callbacks)
 
 
-def build_run(recipe: Mapping[str, Any]) -> BuiltRun:
+def build_run(recipe: Mapping[str, Any], builders: dict[str, RunBuilder] | None = None) -> BuiltRun:
     """Build the run of a recipe, as `axonlight fit` builds that of its config; this seeds the process.
+
+    Args:
+        recipe: See `Recipe`.
+        builders: Where parsed configs are kept for the next run with the same one; None keeps none.
 
     Raises:
         InputError: If the recipe does not fit together.
     """
-    run = _build(recipe["config"], recipe.get("null"))
+    builders = {} if builders is None else builders
+    run = _build(recipe["config"], recipe.get("null"), builders)
     kind = "parameters" if recipe.get("floor") == "dense" else recipe.get("dense")
     if kind is None:
         return run
     # the same seed again: the dense network starts as it would with this config
-    dense = _build(with_dense_network(recipe["config"], getattr(run.task, "network", None), kind), recipe.get("null"))
-    return BuiltRun(dense.builder, dense.task, dense.data, run.details)
+    config = with_dense_network(recipe["config"], getattr(run.task, "network", None), kind)
+    dense = _build(config, recipe.get("null"), builders)
+    return replace(dense, details=run.details)
 
 
-def _build(config: Mapping[str, Any], null: Any) -> BuiltRun:
+def _build(config: Mapping[str, Any], null: Any, builders: dict[str, RunBuilder]) -> BuiltRun:
     quality: dict[str, Any] = {}
 
     def provide(make: Callable[[], LightningDataModule]) -> LightningDataModule:
@@ -101,9 +108,11 @@ def _build(config: Mapping[str, Any], null: Any) -> BuiltRun:
         quality.update(found)
         return data
 
-    builder = RunBuilder(config, provide)
-    task, data = builder.build()
+    key = canonical_json(config)
+    if key not in builders:
+        builders[key] = RunBuilder(config)
+    task, data = builders[key].build(provide)
     details: dict[str, Any] = {"null": quality} if quality else {}
     if isinstance(data, TableDataModule):
         details |= {"train_rows": len(data.rows.train), "test_rows": len(data.rows.test)}
-    return BuiltRun(builder, task, data, details)
+    return BuiltRun(builders[key], task, data, details)

@@ -13,7 +13,9 @@ from ...errors import InputError, RunError
 __all__ = ["check_batch", "check_gradients", "check_groups", "parameter_groups"]
 
 
-def parameter_groups(module: nn.Module, activation_lr: float | None = None) -> list[dict[str, Any]]:
+def parameter_groups(
+    module: nn.Module, activation_lr: float | None = None, activations: Iterable[nn.Parameter] | None = None
+) -> list[dict[str, Any]]:
     """Split trainable parameters into weights, and activation parameters without weight decay.
 
     Decay pulls a threshold or a slope towards zero, which is a value like any other for them.
@@ -21,14 +23,15 @@ def parameter_groups(module: nn.Module, activation_lr: float | None = None) -> l
     Args:
         module: The network.
         activation_lr: Learning rate of the activation parameters; None keeps the optimizer's.
+        activations: The activation parameters; None finds them.
     """
-    own = {id(parameter) for parameter in activation_parameters(module)}
+    own = {id(parameter) for parameter in (activation_parameters(module) if activations is None else activations)}
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     weights = [parameter for parameter in trainable if id(parameter) not in own]
-    activations = [parameter for parameter in trainable if id(parameter) in own]
+    gates = [parameter for parameter in trainable if id(parameter) in own]
     groups: list[dict[str, Any]] = [{"params": weights}] if weights else []
-    if activations:
-        group: dict[str, Any] = {"params": activations, "weight_decay": 0.0}
+    if gates:
+        group: dict[str, Any] = {"params": gates, "weight_decay": 0.0}
         groups.append(group if activation_lr is None else {**group, "lr": activation_lr})
     return groups
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 import torch
-from axonlight.callbacks.finite_loss import describe_non_finite
 from axonlight.models import ClassificationTask, DenseNetwork
+from axonlight.models.tasks.non_finite import describe_non_finite
 
 from .conftest import BASE
 
