@@ -10,7 +10,7 @@ import torch
 
 from ...errors import InputError
 
-__all__ = ["Backend", "check_available", "check_backend", "choose_backend"]
+__all__ = ["Backend", "check_available", "check_backend", "choose_backend", "choose_sparse_backend"]
 
 Backend = Literal["auto", "bag", "csr", "gather", "triton", "dense"]
 
@@ -61,3 +61,10 @@ def choose_backend(in_features: int, out_features: int, num_edges: int, batch: i
     if device == "cuda":
         return "dense" if entries < _SMALL_ON_CUDA or num_edges > _DENSE_ON_CUDA * entries else _SPARSE_ON_CUDA
     return "gather"
+
+
+def choose_sparse_backend(backend: str, device: str) -> str:
+    """Return the kernel for many layers as one: never the dense one, whose matrix would be nearly all zeros."""
+    if backend not in ("auto", "dense"):
+        return backend
+    return {"cpu": "bag", "cuda": _SPARSE_ON_CUDA}.get(device, "gather")

@@ -36,8 +36,7 @@ def side_by_side(inputs: Sequence[Tensor]) -> Tensor:
     """Put units (B, N) of several layers side by side; what all replicas share joins what each has, (R, B, N)."""
     if len(inputs) == 1:
         return inputs[0]
-    most = max([x.dim() for x in inputs])
-    leading = [x.shape[:-1] for x in inputs if x.dim() == most][0]
+    leading = torch.broadcast_shapes(*[x.shape[:-1] for x in inputs])
     return torch.cat([x.expand(*leading, -1) for x in inputs], dim=-1)
 
 

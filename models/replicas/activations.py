@@ -1,0 +1,75 @@
+"""Activations of many networks as one.
+
+Legend of shapes: R replicas, B batch, N units.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ...activations import Activation
+from .leaves import StackedLeaf
+
+__all__ = ["StackedActivation", "is_plain_elementwise", "stack_activations"]
+
+# torch's activations that look at other entries of the tensor, or draw random numbers.
+_NOT_ELEMENTWISE = (nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax, nn.GLU, nn.RReLU, nn.MultiheadAttention)
+
+
+def is_plain_elementwise(module: nn.Module) -> bool:
+    """Whether a module has no values and treats every entry by itself, whichever replica it belongs to.
+
+    Example:
+        >>> is_plain_elementwise(nn.Tanh()), is_plain_elementwise(nn.PReLU()), is_plain_elementwise(nn.Softmax())
+        (True, False, False)
+    """
+    if next(module.parameters(), None) is not None or next(module.buffers(), None) is not None:
+        return False
+    if isinstance(module, Activation):
+        return not module.gated
+    return type(module).__module__ == nn.ReLU.__module__ and not isinstance(module, _NOT_ELEMENTWISE)
+
+
+class StackedActivation(StackedLeaf):
+    """Activations with values of their own, or that look at a whole sample: one call for all by `torch.func.vmap`.
+
+    Args:
+        modules: The activation of every replica, alike but for their values.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        super().__init__(modules)
+        self._names: dict[str, str] = {}
+        for name, value in modules[0].named_parameters():
+            values = torch.stack([dict(module.named_parameters())[name].detach() for module in modules])
+            self.register_parameter(self._key(name), nn.Parameter(values, value.requires_grad))
+        for name, _ in modules[0].named_buffers():
+            self.register_buffer(self._key(name), torch.stack([dict(module.named_buffers())[name] for module in modules]))
+        # not registered: its own values are those of the first replica and take no part
+        self._functional = (modules[0],)
+
+    def _key(self, name: str) -> str:
+        key = name.replace(".", "__")
+        self._names[key] = name
+        return key
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (R, B, N), or (B, N) for all, to (R, B, N)."""
+        module = self._functional[0].train(self.training)
+        values = {name: getattr(self, key) for key, name in self._names.items()}
+
+        def one(values: dict[str, Tensor], x: Tensor) -> Tensor:
+            return functional_call(module, values, (x,))
+
+        return torch.vmap(one, in_dims=(0, None if x.dim() == 2 else 0))(values, x)
+
+    def values(self, replica: int) -> dict[str, Tensor]:
+        """Return views of the values of one replica, by their names in its own activation."""
+        return {self._names[key]: value for key, value in super().values(replica).items()}
+
+
+def stack_activations(modules: Sequence[nn.Module]) -> nn.Module:
+    """Return one module for the activations of all replicas."""
+    return modules[0] if is_plain_elementwise(modules[0]) else StackedActivation(modules)

@@ -1,0 +1,122 @@
+"""From many networks to one module whose leaves hold the values of all.
+
+Legend of shapes: R replicas.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ...activations import is_activation
+from ...errors import InputError
+from ..dense import DenseNetwork
+from ..layers import EdgeLinear
+from ..layers.dropout import UnitDropout
+from ..pathways import PathwayLayer, PathwayNetwork
+from ..pathways.heads import CovariateHead, LayerHeads
+from ..pathways.layer import UnitBatchNorm
+from .activations import stack_activations
+from .checks import check_alike, named
+from .leaves import StackedBatchNorm, StackedDropout, StackedEdgeLinear, StackedLayerNorm, StackedLeaf, StackedLinear
+from .masks import StepMasks
+
+__all__ = ["stack_networks", "values_of"]
+
+# Modules whose forward treats a leading dimension as it is, and what must agree between replicas besides their parts.
+_CONTAINERS: dict[type, tuple[str, ...]] = {
+    CovariateHead: ("width",),
+    DenseNetwork: (),
+    LayerHeads: ("kind",),
+    PathwayLayer: ("place", "units", "sources", "widths"),
+    PathwayNetwork: ("layer_names", "has_feature_layer"),
+    nn.ModuleDict: (),
+    nn.ModuleList: (),
+    nn.Sequential: (),
+}
+_SETTINGS: dict[type, tuple[str, ...]] = {
+    EdgeLinear: ("in_features", "out_features", "channels", "backend"),
+    UnitBatchNorm: ("num_features", "eps", "momentum", "affine", "track_running_stats"),
+    UnitDropout: ("p",),
+    nn.BatchNorm1d: ("num_features", "eps", "momentum", "affine", "track_running_stats"),
+    nn.Identity: (),
+    nn.LayerNorm: ("normalized_shape", "eps", "elementwise_affine"),
+    nn.Linear: ("in_features", "out_features"),
+}
+_LEAVES: dict[type, Callable[[Any], nn.Module]] = {
+    EdgeLinear: StackedEdgeLinear,
+    UnitBatchNorm: StackedBatchNorm,
+    nn.BatchNorm1d: StackedBatchNorm,
+    nn.Identity: lambda modules: nn.Identity(),
+    nn.LayerNorm: StackedLayerNorm,
+    nn.Linear: StackedLinear,
+}
+
+
+class _Stacker:
+    """Stacks the networks of replicas from `first` on, whose dropouts draw from `masks`."""
+
+    def __init__(self, masks: StepMasks, first: int) -> None:
+        self.masks, self.first = masks, first
+
+    def stack(self, modules: Sequence[nn.Module], path: str = "") -> nn.Module:
+        """Return one module for those that stand at the same place of every network."""
+        head = modules[0]
+        kind = type(head)
+        check_alike(modules, path, (_CONTAINERS | _SETTINGS).get(kind))
+        if kind in _CONTAINERS:
+            return self._container(modules, path)
+        if kind in _LEAVES:
+            return _LEAVES[kind](modules)
+        if kind is UnitDropout:
+            return StackedDropout(cast(Sequence[nn.Dropout], modules), self.masks, self.first)
+        if is_activation(head) and not isinstance(head, nn.RReLU):
+            return stack_activations(modules)
+        raise InputError(
+            f"{named(path, head)} cannot be stacked; replicas consist of PathwayNetwork, DenseNetwork and what these are "
+            "made of, others train one by one"
+        )
+
+    def _container(self, modules: Sequence[nn.Module], path: str) -> nn.Module:
+        head = modules[0]
+        stacked = head.__new__(type(head))
+        children = {
+            name: self.stack([module.get_submodule(name) for module in modules], f"{path}.{name}".strip("."))
+            for name, _ in head.named_children()
+        }
+        own = {
+            name: nn.Parameter(torch.stack([module.get_parameter(name).detach() for module in modules]))
+            for name, _ in head.named_parameters(recurse=False)
+        }
+        # What is no value is that of the first network: check_alike has seen that the others have the same.
+        values = {"_modules": children, "_parameters": own, "_buffers": dict(head._buffers)}
+        stacked.__dict__ = {**head.__dict__, **values}
+        return stacked
+
+
+def stack_networks(networks: Sequence[nn.Module], masks: StepMasks, first: int = 0) -> nn.Module:
+    """Return one network of many: the same modules, whose leaves hold the values of all.
+
+    Args:
+        networks: The networks, equal but for edges and values.
+        masks: Where their dropouts draw from.
+        first: Place of the first of them among all replicas.
+
+    Raises:
+        InputError: If a module cannot be stacked, or differs between networks in more than edges and values.
+    """
+    with torch.no_grad():
+        return _Stacker(masks, first).stack(networks)
+
+
+def values_of(stacked: nn.Module, replica: int) -> dict[str, Tensor]:
+    """Return views of the values of one replica, by their names in its own network."""
+    found: dict[str, Tensor] = {}
+    for path, module in stacked.named_modules():
+        if isinstance(module, StackedLeaf):
+            own = module.values(replica)
+        else:
+            own = {name: value.detach()[replica] for name, value in module.named_parameters(recurse=False)}
+        found.update({f"{path}.{name}".strip("."): value for name, value in own.items()})
+    return found
