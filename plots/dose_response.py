@@ -97,7 +97,7 @@ def _signed(value: float) -> str:
 
 
 def _panel(title: str) -> Axes:
-    words = shortened(title, 46, lines=3) if title else ""
+    words = shortened(title, 45, lines=3) if title else ""
     top = 0.12 + 0.2 * (1 + words.count("\n")) * bool(words)
     foot = 0.72
     height = top + _PANEL + foot

@@ -14,7 +14,7 @@ __all__ = ["draw_learning_bands"]
 
 _PANEL = 2.7
 _LEGEND_LINE = 0.175
-_CHARACTERS = 46
+_CHARACTERS = 42
 
 
 def draw_learning_bands(

@@ -29,7 +29,7 @@ LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (
 
 _LINE = 0.175
 _MARGIN = 0.14
-_CHARACTERS = 52
+_CHARACTERS = 45
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
