@@ -1,0 +1,121 @@
+"""Numbers, names and verdicts as a reader sees them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..analysis import NamedComparison, ReportData, spoken
+from ..statistics import Estimate
+
+__all__ = ["counted", "estimate", "figures_of", "metric_label", "null_name", "number", "p_value", "plain_verdict"]
+
+_LABELS = {
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "calibration_error": "calibration error",
+    "f1": "F1",
+    "loss": "loss",
+    "mae": "MAE",
+    "mse": "MSE",
+    "r2": "R²",
+    "rmse": "RMSE",
+}
+
+
+def metric_label(metric: str) -> str:
+    """Return the name of a metric as the field writes it.
+
+    Example:
+        >>> metric_label("auroc"), metric_label("median_error")
+        ('AUROC', 'median error')
+    """
+    return _LABELS.get(metric, metric.replace("_", " "))
+
+
+def number(value: float, signed: bool = False) -> str:
+    """Return a number with three decimals, fewer where it is large; "undefined" for NaN.
+
+    Example:
+        >>> number(0.12345), number(0.5, signed=True), number(1234.5), number(float("nan"))
+        ('0.123', '+0.500', '1,234', 'undefined')
+    """
+    if math.isnan(value):
+        return "undefined"
+    decimals = 3 if abs(value) < 100 else 1 if abs(value) < 1000 else 0
+    return f"{value:{'+' if signed else ''},.{decimals}f}"
+
+
+def estimate(found: Estimate, signed: bool = False) -> str:
+    """Return a mean with its interval and, where there are any, the number of undefined splits."""
+    if math.isnan(found.mean):
+        return f"undefined ({counted(found.missing, 'split')})"
+    interval = "" if math.isnan(found.low) else f" [{number(found.low, signed)}, {number(found.high, signed)}]"
+    missing = f" ({found.missing} undefined)" if found.missing else ""
+    return f"{number(found.mean, signed)}{interval}{missing}"
+
+
+def p_value(value: float) -> str:
+    """Return a p value with three decimals; "-" where undefined.
+
+    Example:
+        >>> p_value(0.0123), p_value(1e-5), p_value(float("nan"))
+        ('0.012', '<0.001', '-')
+    """
+    return "-" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number and its noun.
+
+    Example:
+        >>> counted(1, "split"), counted(1200, "draw")
+        ('1 split', '1,200 draws')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def null_name(null: Mapping[str, Any]) -> str:
+    """Return the class of a null model with its arguments.
+
+    Example:
+        >>> null_name({"class_path": "axonlight.structures.Rewire", "init_args": {"fraction": 0.5}})
+        'Rewire(fraction=0.5)'
+    """
+    name = str(null.get("class_path", "null")).rsplit(".", 1)[-1]
+    arguments = ", ".join(f"{key}={value}" for key, value in (null.get("init_args") or {}).items())
+    return f"{name}({arguments})" if arguments else name
+
+
+def plain_verdict(found: NamedComparison) -> str:
+    """Return a verdict as a sentence without figures."""
+    word, pair = found.comparison.verdict, found.contrast.pair
+    if pair is None:
+        said = {
+            "better": "is above zero",
+            "worse": "is below zero",
+            "equivalent": f"is zero for practical purposes, within ±{found.comparison.rope:g}",
+            "inconclusive": "stays undecided",
+        }
+        return f"“{found.name}” {said[word]}."
+    first, second = map(spoken, pair)
+    said = {
+        "better": f"{first} scores better than {second}.",
+        "worse": f"{first} scores worse than {second}.",
+        "equivalent": f"{first} and {second} score the same, within ±{found.comparison.rope:g}.",
+        "inconclusive": f"these runs do not decide between {first} and {second}.",
+    }[word]
+    return f"{said[0].upper()}{said[1:]}" if word == "inconclusive" else said
+
+
+def figures_of(found: NamedComparison, data: ReportData) -> str:
+    """Return difference, interval, region and the numbers of splits and draws, on one line."""
+    comparison = found.comparison
+    parts = [f"{metric_label(found.metric)} difference {estimate(comparison.estimate, signed=True)}"]
+    if comparison.rope > 0:
+        parts.append(f", region of practical equivalence ±{comparison.rope:g}")
+    draws = max(data.arm(arm).draws for arm in found.contrast.weights)
+    parts.append(f"; {counted(comparison.count, 'split')}")
+    parts.append(f", {counted(draws, 'draw')}" if draws else "")
+    if found.empirical is not None and not math.isnan(found.empirical.p):
+        parts.append(f"; empirical p = {p_value(found.empirical.p)}".replace("= <", "< "))
+    return "".join(parts)
