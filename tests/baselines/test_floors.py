@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from axonlight.baselines import RidgeLogistic, classification, classification_floors, regression, regression_floors
 from axonlight.errors import InputError
+from axonlight.models import ClassificationTask, DenseNetwork, RegressionTask
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn import metrics
@@ -209,3 +210,18 @@ def test_refused_regression():
         RidgeLogistic(inner_folds=1)
     with pytest.raises(InputError, match=r"x has shape \(6, 1\)"):
         RidgeLogistic().fit(ROWS, CLASSES).probabilities(ROWS[:, :1])
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_metrics_of_classification_have_the_names_of_the_task(classes):
+    x, y = draw(40, 4, classes)
+    task = ClassificationTask(DenseNetwork, in_features=4, num_classes=classes)
+    for name, found in classification_floors(x, y, x, y, num_classes=classes).items():
+        assert list(found) == list(task.metrics()), name
+
+
+def test_metrics_of_regression_have_the_names_of_the_task():
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    task = RegressionTask(DenseNetwork, in_features=3)
+    for name, found in regression_floors(x, x[:, 0], x, x[:, 0]).items():
+        assert list(found) == list(task.metrics()), name
