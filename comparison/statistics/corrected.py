@@ -42,4 +42,5 @@ def two_sided_p(estimate: Estimate) -> float:
         >>> two_sided_p(estimate_mean([0.5, 0.5, 0.5], test_fraction=0.2))
         0.0
     """
-    return min(1.0, 2 * upper_tail(abs(estimate.mean), estimate))
+    # the distance is not negative, so the tail is at most one half
+    return 2 * upper_tail(abs(estimate.mean), estimate)

@@ -65,7 +65,7 @@ def adjusted_p_values(p_values: Sequence[float], method: Adjustment = "holm") ->
     if method not in ("none", *_METHODS):
         raise InputError(f"correction is {method!r}; it is one of {', '.join(_METHODS)}, none")
     defined = [p for p in p_values if not math.isnan(p)]
-    if method == "none" or not defined:
+    if method == "none" or len(defined) < 2:
         return list(p_values)
     # Imported here: statsmodels takes seconds, and most of the package does without it.
     from statsmodels.stats.multitest import multipletests

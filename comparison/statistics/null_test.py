@@ -80,13 +80,13 @@ def empirical_p(real: float, null: ArrayLike | Sequence[float], better: Better =
     defined = draws[np.isfinite(draws)]
     count, missing = len(defined), len(draws) - len(defined)
     mean = float(defined.mean()) if count else math.nan
-    deviation = float(defined.std(ddof=1)) if count > 1 else math.nan
+    deviation = _deviation(defined)
     margins = _margins(real, defined) * sign
     exceeding = int(np.sum(margins <= 0))
     undefined = math.isnan(real)
     return EmpiricalTest(
         p=math.nan if undefined else (1 + exceeding) / (1 + count),
-        z=_z_score(sign * (real - mean), deviation),
+        z=_z_score(sign * (real - mean), deviation, TIE * abs(mean)),
         percentile=float(stats.percentileofscore(-margins, 0.0, "mean")) if count and not undefined else math.nan,
         floor=1 / (1 + count),
         exceeding=exceeding,
@@ -103,9 +103,16 @@ def _margins(real: float, draws: np.ndarray) -> np.ndarray:
     return np.where(np.abs(margins) <= TIE * np.maximum(abs(real), np.abs(draws)), 0.0, margins)
 
 
-def _z_score(distance: float, deviation: float) -> float:
+def _deviation(draws: np.ndarray) -> float:
+    """Return the standard deviation, exactly 0 where draws differ by rounding alone."""
+    if len(draws) < 2:
+        return math.nan
+    return float(draws.std(ddof=1)) if np.ptp(draws) > TIE * np.abs(draws).max() else 0.0
+
+
+def _z_score(distance: float, deviation: float, rounding: float) -> float:
     if math.isnan(distance) or math.isnan(deviation):
         return math.nan
-    if deviation > TIE * abs(distance):
+    if deviation > 0:
         return distance / deviation
-    return math.copysign(math.inf, distance) if distance else 0.0
+    return math.copysign(math.inf, distance) if abs(distance) > rounding else 0.0
