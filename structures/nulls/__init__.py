@@ -9,6 +9,7 @@ from .invariants import INVARIANTS, broken_invariants, check_invariants
 from .label_bins import PermuteInputsWithinBins
 from .labels import PermuteInputs
 from .read import NULL_MODELS, build_null, draw_null
+from .relabel import RelabelNodes
 from .report import NullReport
 from .rewire import Rewire
 from .shuffle_hierarchy import ShuffleHierarchy
@@ -26,6 +27,7 @@ __all__ = [
     "PermuteInputs",
     "PermuteInputsWithinBins",
     "RandomGeneSets",
+    "RelabelNodes",
     "Rewire",
     "RowShuffle",
     "ShuffleHierarchy",

@@ -1,7 +1,7 @@
 """What a null model may promise to keep, and whether a draw kept it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ def signatures(hierarchy: LayeredGraph, layer: int) -> NDArray[np.uint64]:
     return total
 
 
-def _scrambled(numbers: IntArray) -> NDArray[np.uint64]:
+def _scrambled(numbers: NDArray[Any]) -> NDArray[np.uint64]:
     """Return the finalizer of SplitMix64: sums of what comes out tell sets apart."""
     z = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -142,6 +142,24 @@ def _features_relabelled(real: LayeredGraph, draw: LayeredGraph) -> bool:
     return same and _same_pathway_edges(real, draw)
 
 
+def _nodes_relabelled(real: LayeredGraph, draw: LayeredGraph) -> bool:
+    pairs = zip(_sets_beneath(real), _sets_beneath(draw), strict=True)
+    return real.sizes == draw.sizes and all(np.array_equal(np.sort(a), np.sort(b)) for a, b in pairs)
+
+
+def _sets_beneath(graph: LayeredGraph) -> list[NDArray[np.uint64]]:
+    """Return a number per node that two nodes share if all beneath them is the same (but for chance, 2^-64)."""
+    numbers = [
+        np.arange(graph.sizes[0], dtype=np.uint64),
+        *(np.zeros(size, dtype=np.uint64) for size in graph.sizes[1:]),
+    ]
+    for source, target, pairs in sorted(graph.edges, key=lambda block: block.source):
+        # the scrambled number of the child depends on its layer, for edges that skip layers
+        child = _scrambled(_scrambled(numbers[source]) + np.uint64(source))
+        np.add.at(numbers[target], pairs[1], child[pairs[0]])
+    return numbers
+
+
 _CHECKS: dict[str, Callable[[LayeredGraph, LayeredGraph], bool]] = {
     "layer_sizes": _nothing_renamed,
     "edge_counts": _every_block(_same_number),
@@ -152,6 +170,7 @@ _CHECKS: dict[str, Callable[[LayeredGraph, LayeredGraph], bool]] = {
     "feature_edges": _same_feature_edges,
     "pathway_edges": _same_pathway_edges,
     "isomorphic": _features_relabelled,
+    "relabelled": _nodes_relabelled,
 }
 
 INVARIANTS = tuple(_CHECKS)
@@ -166,4 +185,5 @@ INVARIANTS = tuple(_CHECKS)
 - feature_edges: which features each node takes directly
 - pathway_edges: all edges between nodes above the features
 - isomorphic: all but which feature stands where
+- relabelled: all but which node above the features goes by which name
 """

@@ -14,6 +14,7 @@ from .erdos_renyi import ErdosRenyi
 from .gene_sets import RandomGeneSets
 from .label_bins import PermuteInputsWithinBins
 from .labels import PermuteInputs
+from .relabel import RelabelNodes
 from .rewire import Rewire
 from .shuffle_hierarchy import ShuffleHierarchy
 from .shuffles import ColumnShuffle, RowShuffle
@@ -31,6 +32,7 @@ _OURS: tuple[type[NullModel], ...] = (
     Coexpression,
     ShuffleHierarchy,
     Rewire,
+    RelabelNodes,
 )
 NULL_MODELS = {kind.__name__: kind for kind in _OURS}
 
