@@ -92,17 +92,23 @@ class Ledger:
                 raise InputError(
                     f"another process is running the study of {self.path}; wait for it or end it"
                 ) from error
+        self._connection = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
         # Transactions are those that `with self._connection` begins and ends.
-        self._connection = sqlite3.connect(self.path, timeout=30)
+        connection = sqlite3.connect(self.path, timeout=30)
         try:
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            with self._connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            with connection:
                 for statement in _SCHEMA.split(";"):
-                    self._connection.execute(statement)
+                    connection.execute(statement)
         except sqlite3.DatabaseError as error:
-            self.close()
+            connection.close()
+            if self._lock is not None:
+                self._lock.release()
             raise InputError(f"{self.path} is not a ledger of a study: {error}") from error
+        return connection
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +125,21 @@ class Ledger:
             self._lock.release()
 
     # What the driver writes.
+
+    def put_aside(self) -> Path | None:
+        """Begin anew; what was there is kept under a number.
+
+        Returns:
+            The file that keeps it; None if there was nothing.
+        """
+        if not self._connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone():
+            return None
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+        names = (self.path.with_stem(f"{self.path.stem}-{number}") for number in range(1, 10_000))
+        kept = self.path.rename(next(name for name in names if not name.exists()))
+        self._connection = self._connect()
+        return kept
 
     def add_plan(self, runs: Iterable["PlannedRun"]) -> None:
         """Take over a plan; runs known by their key keep their results, and what is no longer planned stays unused."""

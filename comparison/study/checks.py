@@ -36,7 +36,9 @@ def check_keys(where: str, given: Mapping[str, Any], known: Iterable[str]) -> No
 
 
 def check_mapping(where: str, value: Any) -> Mapping[str, Any]:
-    """Return the value if it is a mapping; an empty one where YAML has nothing.
+    """Return the value if it is a mapping, with keys as text; an empty one where YAML has nothing.
+
+    The key that a file writes as null, for a null model, is what YAML reads as None.
 
     Raises:
         InputError: If it is something else.
@@ -45,7 +47,7 @@ def check_mapping(where: str, value: Any) -> Mapping[str, Any]:
         return {}
     if not isinstance(value, Mapping):
         raise InputError(f"{where} is {str(value)[:60]!r}; it must be a mapping of keys and values")
-    return {str(key): item for key, item in value.items()}
+    return {"null" if key is None else str(key): item for key, item in value.items()}
 
 
 def check_count(where: str, value: Any, least: int = 1) -> int:

@@ -68,12 +68,9 @@ class Factors:
         for (factor, levels), level in zip(self.levels.items(), combination, strict=True):
             own = check_mapping(f"factor '{factor}', level '{level}': overrides", levels[level].get("overrides"))
             rest = {key: value for key, value in levels[level].items() if key != "overrides"}
-            for kind, known, new in (("overrides", overrides, own), ("keys", merged, rest)):
+            for known, new in ((overrides, own), (merged, rest)):
                 if twice := sorted(set(known) & set(new)):
-                    raise InputError(
-                        f"arm '{name}': two factors set {twice[0]}, and {kind} of one arm cannot have two values; leave "
-                        f"it to one factor"
-                    )
+                    raise InputError(f"arm '{name}': two factors set {twice[0]}; leave it to one of them")
                 known.update(new)
         return Arm.from_mapping(name, {**merged, "overrides": overrides})
 

@@ -1,0 +1,133 @@
+"""Resolve the configs of arms with the command line's own parser, so that keys mean what they mean there."""
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from ...errors import InputError
+from ...training.command_line import AxonlightCLI, input_errors
+from ...training.config_files import find_config
+from ...training.run_defaults import quieten_libraries
+
+__all__ = ["ConfigResolver", "Resolved"]
+
+Resolved = dict[str, Any]
+
+# They write files or a screen and change no figure, so they do not belong to what decides a run.
+_WRITERS = frozenset(
+    {
+        "DeviceStatsMonitor",
+        "LearningRateMonitor",
+        "ModelCheckpoint",
+        "ModelSummary",
+        "PathwayReport",
+        "PlainProgress",
+        "RichModelSummary",
+        "RichProgressBar",
+        "SaveOnTermination",
+        "TQDMProgressBar",
+        "TrainingCurves",
+    }
+)
+_SCREEN = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "log_every_n_steps": None,
+    "default_root_dir": None,
+}
+
+
+class _Parser(AxonlightCLI):
+    """The parser of the command line alone: nothing is seeded or built."""
+
+    def _set_seed(self) -> None:
+        pass
+
+    def _add_instantiators(self) -> None:
+        pass
+
+    def instantiate_classes(self) -> None:
+        """Build nothing."""
+
+
+class ConfigResolver:
+    """The base of a study, with the overrides of its arms on top.
+
+    Args:
+        bases: Names of configs, or mappings; a later one is merged over an earlier one.
+        common: Overrides of all arms, by dotted keys.
+
+    Raises:
+        InputError: If a config is not found or not valid, or a key of `common` is not an option.
+
+    Example:
+        >>> resolver = ConfigResolver(["demo.yaml"], {"trainer.max_epochs": 3})
+        >>> config = resolver.resolve({"model.network.activation": "gelu"}, "arm 'gelu'")
+        >>> config["model"]["init_args"]["network"]["init_args"]["activation"], config["trainer"]["max_epochs"]
+        ('gelu', 3)
+    """
+
+    def __init__(self, bases: Sequence[str | Mapping[str, Any]], common: Mapping[str, Any]) -> None:
+        quieten_libraries()
+        self._base = ["fit", *(f"--config={_config_text(base)}" for base in bases)]
+        self._common = _options(common, "overrides")
+        with input_errors():
+            self._command = _Parser(self._base)
+        if self._common:
+            self.resolve({}, "overrides")
+
+    def resolve(self, overrides: Mapping[str, Any], where: str) -> Resolved:
+        """Return the config of an arm as plain data, defaults included, without what only writes.
+
+        Args:
+            overrides: Settings by dotted keys.
+            where: Who has these overrides, for messages.
+
+        Raises:
+            InputError: If a key is not an option or a value does not fit, naming `where` and the key.
+        """
+        arguments = [*self._base, *self._common, *_options(overrides, where)]
+        try:
+            with input_errors():
+                parsed = self._command.parser.parse_args(arguments)
+                plain = self._command._parser("fit").dump(parsed["fit"], skip_none=False)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
+        config = yaml.safe_load(plain)
+        for key in ("model", "data"):
+            if not config.get(key):
+                raise InputError(f"{where}: the base names no {key}; add a config with {key} to base")
+        if config.pop("ckpt_path", None) is not None:
+            raise InputError(f"{where}: ckpt_path is set, but every run of a study starts anew; leave it out")
+        return _without_writers(config)
+
+
+def _config_text(base: str | Mapping[str, Any]) -> str:
+    return find_config(base) if isinstance(base, str) else yaml.safe_dump(dict(base))
+
+
+def _options(overrides: Mapping[str, Any], where: str) -> list[str]:
+    """Return overrides as arguments of the command line."""
+    options = []
+    for key, value in overrides.items():
+        if key.partition(".")[0] not in ("model", "data", "trainer", "seed_everything"):
+            raise InputError(f"{where}: {key} is no key of a config; keys begin with model, data or trainer")
+        text = value if isinstance(value, str) else json.dumps(value)
+        options.append(f"--{key}={text}")
+    return options
+
+
+def _without_writers(config: Resolved) -> Resolved:
+    """Return the config without callbacks and settings that decide no figure, so that they decide no key either."""
+    kept = {key: copy.deepcopy(config[key]) for key in ("seed_everything", "model", "data", "trainer")}
+    trainer = kept["trainer"]
+    callbacks = trainer.get("callbacks") or []
+    callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+    trainer["callbacks"] = [item for item in callbacks if item["class_path"].rpartition(".")[2] not in _WRITERS]
+    trainer.update(_SCREEN)
+    return kept

@@ -1,0 +1,212 @@
+"""`Study`: a planned comparison, from its file to its ledger and its report."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ...errors import InputError
+from ..drive import drive
+from ..executors import choose_executor
+from ..ledger import Ledger
+from ..progress import StudyProgress
+from .budget import Budget, count_runs, pilot
+from .fields import StudyFields
+from .plan import Plan, plan_runs
+from .study_file import read_study
+from .work import RunWork
+
+if TYPE_CHECKING:
+    from .preparation import Prepared
+
+__all__ = ["Study"]
+
+
+class Study:
+    """A planned comparison of arms on the same splits with the same seeds.
+
+    Args:
+        fields: What is compared, see `StudyFields`; as keywords, or as an object.
+        output: Folder of the ledger and the report; None is runs/compare/NAME.
+        allow_imports: Packages that configs may name beside the usual ones.
+
+    Raises:
+        InputError: If the study cannot be used; what concerns configs, data and null models is found when `plan` is
+            first asked for.
+
+    Example:
+        >>> arms = {"relu": {}, "ash": {"overrides": {"model.network.activation": "ash"}}}
+        >>> study = Study(base="demo.yaml", arms=arms, name="activations", folds=3, repeats=1, floors=["constant"])
+        >>> len(study.plan.runs), study.plan.arms, study.fields.metrics
+        (9, ('relu', 'ash', 'constant'), ('auroc',))
+        >>> study.output.as_posix()
+        'runs/compare/activations'
+    """
+
+    def __init__(
+        self,
+        fields: StudyFields | None = None,
+        *,
+        output: str | Path | None = None,
+        allow_imports: Sequence[str] = (),
+        **keywords: Any,
+    ) -> None:
+        if (fields is None) == (not keywords):
+            raise InputError("a study takes its fields as keywords, such as base and arms, or as one StudyFields")
+        self._given = StudyFields(**keywords) if fields is None else fields
+        self.output = Path("runs", "compare", self._given.name) if output is None else Path(output)
+        self.allow_imports = tuple(allow_imports)
+
+    @classmethod
+    def from_yaml(
+        cls, path: str | Path, overrides: Sequence[tuple[str, Any]] = (), *, output: str | Path | None = None
+    ) -> Self:
+        """Return the study of a file, or a shipped one, with some of its keys set anew; see `read_study`.
+
+        Raises:
+            InputError: If the file cannot be used.
+        """
+        return cls(read_study(path, overrides), output=output)
+
+    @property
+    def fields(self) -> StudyFields:
+        """The fields, with metrics and floors spelled out."""
+        return self._prepared.fields
+
+    @cached_property
+    def _prepared(self) -> "Prepared":
+        # Imported here: torch and lightning take seconds, and a mistake in the file is told at once.
+        from ...training.imports import apply_import_policy
+        from .preparation import prepare
+
+        apply_import_policy(list(self.allow_imports))
+        return prepare(self._given)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """All runs; asking for them reads the data and builds every distinct arm once.
+
+        Raises:
+            InputError: If an arm cannot be used or compared; nothing has been trained or written.
+        """
+        fields = self.fields
+        return plan_runs(self._prepared.arms, seed=fields.seed, repeats=fields.repeats, folds=fields.folds)
+
+    @property
+    def question(self) -> str:
+        """The question, or the name."""
+        return self._given.question or self._given.name
+
+    @property
+    def size(self) -> str:
+        """The plan in one sentence."""
+        fields, plan = self.fields, self.plan
+        draws = [arm.num_draws for arm in fields.all_arms if arm.num_draws]
+        drawn = f", {min(draws)} to {max(draws)} draws per null model" if draws else ""
+        drawn = drawn.replace(f"{draws[0]} to {draws[0]} draws", f"{draws[0]} draws") if draws else ""
+        seeds = "1 seed" if fields.seeds == 1 else f"{fields.seeds} seeds"
+        return (
+            f"{len(plan.arms)} arms on {fields.folds * fields.repeats} splits ({fields.folds} folds x {fields.repeats} "
+            f"repeats), {seeds}{drawn}: {len(plan.runs):,} runs, {len(plan.distinct):,} of them distinct"
+        )
+
+    @property
+    def ledger_path(self) -> Path:
+        """The file of the ledger."""
+        return self.output / "ledger.sqlite"
+
+    def budget(self, *, timed: bool = True, executor: str | None = None, workers: int | None = None) -> Budget:
+        """Return how many runs are planned, shared, done and left, and what they will take.
+
+        Args:
+            timed: Whether a short pilot may be run where the ledger cannot tell what a run takes.
+            executor: Instead of the study's.
+            workers: Instead of the study's.
+        """
+        plan, side = self.plan, max(self._workers(workers), 1)
+        states: dict[str, str] = {}
+        seconds: dict[str, float] = {}
+        if self.ledger_path.is_file():
+            with Ledger(self.ledger_path) as ledger:
+                states, seconds = ledger.states(), ledger.seconds()
+        source = "by the runs done so far"
+        counted = count_runs(plan, states, seconds, side, source)
+        missing = [arm.arm for arm in counted.arms if arm.left and arm.seconds != arm.seconds]
+        if timed and missing:
+            left = [run for run in plan.distinct.values() if states.get(run.key) not in ("done", "failed")]
+            seconds = {**pilot(self._groups(left, side), self._work), **seconds}
+            counted = count_runs(plan, states, seconds, side, "by a short pilot, without floors")
+        return counted
+
+    def _groups(self, runs: Sequence[Any], side: int) -> list[list[Any]]:
+        from ..runs import group_runs
+
+        return group_runs(runs, self._most(len(runs), side))
+
+    def _most(self, number: int, side: int) -> int:
+        """Return the most runs of a group, so that no worker is without one."""
+        return max(1, min(self._given.max_batch, -(-number // max(side, 1))))
+
+    @property
+    def _work(self) -> RunWork:
+        return RunWork(os.getcwd(), self.allow_imports)
+
+    def _workers(self, given: int | None) -> int:
+        return self._given.num_workers if given is None else given
+
+    def run(
+        self,
+        executor: str | None = None,
+        workers: int | None = None,
+        *,
+        resume: bool = True,
+        retry_failed: bool = False,
+        progress: bool = True,
+    ) -> Ledger:
+        """Execute what is not done yet.
+
+        Args:
+            executor: "local", "ray" or "slurm", instead of the study's.
+            workers: How many groups of runs are executed at a time, instead of the study's.
+            resume: Whether runs of an earlier attempt count; else its ledger is put aside under another name.
+            retry_failed: Whether failed runs are executed again.
+            progress: Whether to show it.
+
+        Returns:
+            The ledger, open.
+
+        Raises:
+            InputError: If the study cannot be used, or another process is running it.
+        """
+        from ..runs import group_runs
+
+        plan, side = self.plan, self._workers(workers)
+        chosen = choose_executor(
+            executor or self._given.executor,
+            side,
+            address=self._given.address,
+            slurm=self._given.slurm,
+            folder=self.output,
+        )
+        with Ledger(self.ledger_path, lock=True) as ledger:
+            if not resume:
+                ledger.put_aside()
+            ledger.add_plan(plan.runs)
+            ledger.recover(failed=retry_failed)
+            ledger.note(fields=_plain(self.fields), fingerprint=self._prepared.fingerprint)
+            counts = ledger.counts()
+            before = counts["done"] + counts["failed"]
+            most = self._most(counts["planned"], side)
+            if not progress:
+                drive(ledger, plan, chosen, self._work, group_runs, most=most)
+            elif counts["planned"]:
+                with StudyProgress(len(plan.distinct), before) as shown:
+                    drive(ledger, plan, chosen, self._work, group_runs, most=most, progress=shown.advance)
+        return Ledger(self.ledger_path)
+
+
+def _plain(fields: StudyFields) -> dict[str, Any]:
+    """Return the fields as plain data, with every arm spelled out."""
+    return {**asdict(fields), "arms": {arm.name: arm.describe() for arm in fields.all_arms}}

@@ -1,0 +1,128 @@
+"""Refuse what cannot be compared, before any training: each with its reason and the smallest change that helps."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import LightningDataModule, LightningModule
+
+from ...datamodules import TableDataModule
+from ...errors import InputError
+from ...models import Task
+from .arms import Arm
+from .checks import nearest
+
+__all__ = ["check_common", "check_metrics", "check_same_data", "check_split_keys", "data_fingerprint", "row_digest"]
+
+# What decides which rows train and test. The study itself sets the first group.
+_SET_BY_STUDY = ("fold", "num_folds", "split_seed", "test_fraction")
+_SPLIT = (*_SET_BY_STUDY, "val_fraction", "stratify", "keep_duplicates_together", "limit_rows", "limit_seed", "group")
+_ORDER = ("seed_everything", "data.shuffle_seed")
+
+
+def _plain_key(key: str) -> str:
+    return key.replace(".init_args", "")
+
+
+def check_common(overrides: Mapping[str, Any]) -> None:
+    """Refuse overrides of all arms that set what the study itself sets.
+
+    Raises:
+        InputError: Naming the key of the study to use instead.
+    """
+    instead = {"fold": "folds", "num_folds": "folds", "split_seed": "seed", "test_fraction": "folds"}
+    for key in overrides:
+        name = _plain_key(key).removeprefix("data.")
+        if name in instead:
+            raise InputError(f"overrides has {key}, which the study sets for every split; set {instead[name]} instead")
+        if name == "seed_everything":
+            raise InputError("overrides has seed_everything, which the study sets for every run; set seed instead")
+
+
+def check_split_keys(arm: Arm) -> None:
+    """Refuse an arm that names what decides the split or the order of rows.
+
+    Raises:
+        InputError: Naming the key, and where it belongs.
+    """
+    for key in arm.overrides:
+        plain = _plain_key(key)
+        name = plain.removeprefix("data.")
+        if plain.startswith("data.") and name in _SPLIT:
+            change = "leave it out" if name in _SET_BY_STUDY else f"move {key} to the overrides of the study"
+            raise InputError(
+                f"arm '{arm.name}' sets {key}, which changes the data split, so its scores would be of other rows than "
+                f"those of the other arms; {change}"
+            )
+        if plain in _ORDER:
+            raise InputError(
+                f"arm '{arm.name}' sets {key}, so it would start or shuffle unlike the other arms and no score would "
+                "be paired; leave it out and set seeds for the whole study"
+            )
+
+
+def row_digest(data: LightningDataModule) -> str | None:
+    """Return a checksum of the rows of each part and of what is to be told; None where the data do not say."""
+    if not isinstance(data, TableDataModule):
+        return None
+    digest = hashlib.sha256()
+    for rows in (data.rows.train, data.rows.validation, data.rows.test):
+        digest.update(np.sort(rows).astype("<i8").tobytes() + b"|")
+    for loader in (data.train_dataloader(), data.test_dataloader()):
+        digest.update(loader.tensors[1].numpy().tobytes() + b"|")
+    return digest.hexdigest()
+
+
+def check_same_data(arm: Arm, digest: str | None, reference: str, wanted: str | None) -> None:
+    """Refuse an arm whose rows or targets are not those of the reference.
+
+    Raises:
+        InputError: If they differ.
+    """
+    if digest != wanted:
+        settings = ", ".join(key for key in arm.overrides if key.startswith("data")) or "its settings"
+        raise InputError(
+            f"arm '{arm.name}' has other training or test rows, or other targets, than '{reference}', so the arms are "
+            f"not paired; it changes them by {settings}: move that to the overrides of the study"
+        )
+
+
+def check_metrics(wanted: Sequence[str], model: LightningModule) -> None:
+    """Refuse a metric that the task does not have.
+
+    Raises:
+        InputError: Naming the nearest.
+    """
+    if not isinstance(model, Task):
+        return
+    known = [*model.metrics().keys(keep_base=False), "loss"]
+    for metric in wanted:
+        if metric not in known:
+            raise InputError(
+                f"metrics names '{metric}', which {type(model).__name__} does not have{nearest(metric, known)}"
+            )
+
+
+def data_fingerprint(data: LightningDataModule) -> str | None:
+    """Return a checksum of the table and of the hierarchy, before any split; None where the data do not say.
+
+    Example:
+        >>> from axonlight.datamodules import BreastCancer
+        >>> first, second = BreastCancer(split_seed=1), BreastCancer(split_seed=2)
+        >>> data_fingerprint(first) == data_fingerprint(second) != data_fingerprint(BreastCancer(limit_rows=100))
+        True
+    """
+    if not isinstance(data, TableDataModule):
+        return None
+    import pandas as pd
+
+    table = data.table()
+    digest = hashlib.sha256(repr([*map(str, table.columns)]).encode())
+    plain = table.apply(lambda column: column if column.dtype.kind in "biuf" else column.astype(str))
+    digest.update(pd.util.hash_pandas_object(plain, index=True).to_numpy().tobytes())
+    if data.hierarchy is not None:
+        digest.update(repr((data.hierarchy.layers, data.hierarchy.nodes)).encode())
+        for source, target, pairs in data.hierarchy.edges:
+            digest.update(f"{source}-{target}".encode() + np.asarray(pairs).tobytes())
+    return digest.hexdigest()[:16]
