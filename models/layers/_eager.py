@@ -56,7 +56,13 @@ class EagerEdgeLinear(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, structure: EdgeStructure, backend: str
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        structure: EdgeStructure,
+        backend: str,
+        is_bias_lost: bool,
     ) -> Tensor:
         """Return the product plus the bias."""
         rows = feature_major(x, weight.dtype)
@@ -68,6 +74,7 @@ class EagerEdgeLinear(Function):
         ctx.save_for_backward(weight if needs[0] else None, *((x, rows) if needs[1] else (None, None)))
         ctx.options = (structure, backend, weight.dtype, x.dtype)
         ctx.is_batch_major = x.is_contiguous()
+        ctx.is_bias_lost = is_bias_lost
         return y.t()
 
     @staticmethod
@@ -75,11 +82,11 @@ class EagerEdgeLinear(Function):
         """Return the gradients that are asked for."""
         weight, x, rows = ctx.saved_tensors
         structure, backend, compute, x_dtype = ctx.options
-        (g,) = gradients
+        (g,), needs = gradients, ctx.needs_input_grad
         if torch.is_grad_enabled() or is_batched_gradient(g):
-            return _differentiable_backward(ctx.needs_input_grad, g, weight, x, *ctx.options)
+            found = _differentiable_backward(ctx.needs_input_grad, g, weight, x, *ctx.options)
+            return (*found[:2], 0 * found[2] if needs[2] and ctx.is_bias_lost else found[2], None, None, None)
         g_rows = feature_major(g, compute)
-        needs = ctx.needs_input_grad
         x_gradient = None
         if needs[0]:
             x_rows = product(weight, g_rows, structure, True, backend)
@@ -87,8 +94,10 @@ class EagerEdgeLinear(Function):
             x_gradient = transposed_copy(x_rows) if ctx.is_batch_major else x_rows.t()
             x_gradient = x_gradient if x_dtype == compute else x_gradient.to(x_dtype)
         weight_gradient = sampled(g_rows, rows, structure, backend) if needs[1] else None
-        bias_gradient = g_rows.sum(1) if needs[2] else None
-        return x_gradient, weight_gradient, bias_gradient, None, None
+        bias_gradient = None
+        if needs[2]:
+            bias_gradient = g_rows.new_zeros(len(g_rows)) if ctx.is_bias_lost else g_rows.sum(1)
+        return x_gradient, weight_gradient, bias_gradient, None, None, None
 
 
 def _differentiable_backward(
@@ -106,7 +115,7 @@ def _differentiable_backward(
     x_gradient: Any = EdgeProduct.apply(weight, g_rows, structure, True, backend) if needs[0] else None
     weight_gradient = EdgeSampled.apply(g_rows, x.t().to(compute), structure, backend) if needs[1] else None
     bias_gradient = g_rows.sum(1) if needs[2] else None
-    return None if x_gradient is None else x_gradient.t().to(x_dtype), weight_gradient, bias_gradient, None, None
+    return None if x_gradient is None else x_gradient.t().to(x_dtype), weight_gradient, bias_gradient
 
 
 class EagerDenseWeight(Function):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from .choice import Backend, check_backend, choose_backend
 from .initialization import Initialization, initialize_edges_
-from .products import DenseLayout, dense_product, dense_weight, edge_linear
+from .products import DenseLayout, dense_product, dense_weight, edge_linear, without_gradient
 from .structure import EdgeStructure
 
 __all__ = ["EdgeLinear"]
@@ -48,6 +48,10 @@ class EdgeLinear(nn.Module):
         device: As in `torch.nn.Linear`.
         dtype: As in `torch.nn.Linear`.
 
+    Attributes:
+        is_bias_lost: Set it where a batch norm follows, which takes any constant away: in training the gradient of the
+            bias is then 0 instead of the rounding that is left of it, and that Adam with weight decay amplifies.
+
     Shape:
         - Input: (..., I); with channels (..., C, I), or (..., 1, I) for all channels alike
         - Output: (..., O); with channels (..., C, O)
@@ -69,6 +73,7 @@ class EdgeLinear(nn.Module):
     weight: nn.Parameter
     bias: nn.Parameter | None
     edges_digest: Tensor
+    is_bias_lost: bool = False
 
     def __init__(
         self,
@@ -128,8 +133,11 @@ class EdgeLinear(nn.Module):
         if backend is None:
             return self._planned_forward(x, kind)
         if backend == "dense":
-            return torch.nn.functional.linear(x, dense_weight(weight, self._layout), self.bias)
+            return torch.nn.functional.linear(x, dense_weight(weight, self._layout), self._used_bias())
         return self._sparse_product(x, weight, self.bias, backend)
+
+    def _used_bias(self) -> Tensor | None:
+        return without_gradient(self.bias) if self.is_bias_lost and self.training else self.bias
 
     def _planned_forward(self, x: Tensor, kind: tuple[Any, ...] | None) -> Tensor:
         """Check the input and choose the kernel; keep the choice for the kind of input, if any is given."""
@@ -144,7 +152,7 @@ class EdgeLinear(nn.Module):
                 self._plans.clear()
             self._plans[kind] = backend
         if backend == "dense":
-            return dense_product(x, dense_weight(weight, self._layout), self.bias)
+            return dense_product(x, dense_weight(weight, self._layout), self._used_bias())
         return self._sparse_product(x, weight, self.bias, backend)
 
     def chosen_backend(self, batch: int, device: str = "cpu") -> str:
@@ -169,7 +177,8 @@ class EdgeLinear(nn.Module):
                 f"the input has type {result} and the weights {self.weight.dtype}; convert one of them or use autocast"
             )
         compute = torch.float32 if result.itemsize < 4 and (backend != "dense" or device == "cpu") else result
-        weight, bias = self.weight.to(compute), None if self.bias is None else self.bias.to(compute)
+        weight, bias = self.weight.to(compute), self._used_bias()
+        bias = None if bias is None else bias.to(compute)
         with torch.autocast(device, enabled=False):
             if backend == "dense":
                 return dense_product(x.to(compute), dense_weight(weight, self._layout), bias).to(result)
@@ -177,9 +186,10 @@ class EdgeLinear(nn.Module):
 
     def _sparse_product(self, x: Tensor, weight: Tensor, bias: Tensor | None, backend: str) -> Tensor:
         if self.channels is None and x.ndim == 2:
-            return edge_linear(x, weight, bias, self.structure, backend)
+            return edge_linear(x, weight, bias, self.structure, backend, self.is_bias_lost and self.training)
         samples = x.reshape(-1, self._blocks.in_features)
-        y = edge_linear(samples, weight.flatten(), None if bias is None else bias.flatten(), self._blocks, backend)
+        bias = None if bias is None else bias.flatten()
+        y = edge_linear(samples, weight.flatten(), bias, self._blocks, backend, self.is_bias_lost and self.training)
         tail = (self.out_features,) if self.channels is None else (self.channels, self.out_features)
         return y.reshape(*x.shape[: x.ndim - len(tail)], *tail)
 

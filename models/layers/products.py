@@ -13,7 +13,7 @@ from ._eager import EagerDenseWeight, EagerEdgeLinear, feature_major, is_plain
 from ._functions import EdgeProduct
 from .structure import EdgeStructure
 
-__all__ = ["DenseLayout", "dense_product", "dense_weight", "edge_linear"]
+__all__ = ["DenseLayout", "dense_product", "dense_weight", "edge_linear", "without_gradient"]
 
 # Below the first, torch's way to put values at places is the cheapest; below the second, its way to add rows is
 # cheaper than a node of the autograd graph that is written in Python.
@@ -23,12 +23,21 @@ _EDGES_WORTH_A_NODE = 1 << 16
 _ENTRIES_KEPT = 1 << 16
 
 
-def edge_linear(x: Tensor, weight: Tensor, bias: Tensor | None, structure: EdgeStructure, backend: str) -> Tensor:
+def edge_linear(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    structure: EdgeStructure,
+    backend: str,
+    is_bias_lost: bool = False,
+) -> Tensor:
     """Map x (B, I) to (B, O), in the type of the weights (E,); backend "bag", "csr", "gather" or "triton"."""
     y: Any
     if is_plain():
-        y = EagerEdgeLinear.apply(x, weight, bias, structure, backend)
+        y = EagerEdgeLinear.apply(x, weight, bias, structure, backend, is_bias_lost)
         return y
+    if is_bias_lost:
+        bias = without_gradient(bias)
     y = _product(weight, feature_major(x, weight.dtype), structure, backend)
     return (y if bias is None else y + bias.unsqueeze(1)).t()
 
@@ -41,6 +50,11 @@ def _product(weight: Tensor, x: Tensor, structure: EdgeStructure, backend: str) 
     # Transforms refuse opaque operators inside compiled graphs.
     y = x.new_zeros(structure.out_features, x.shape[1])
     return y.index_add(0, structure.target, x.index_select(0, structure.source) * weight.unsqueeze(1))
+
+
+def without_gradient(bias: Tensor | None) -> Tensor | None:
+    """Return a bias whose gradient is 0."""
+    return None if bias is None else bias.detach() + 0 * bias
 
 
 class DenseLayout(NamedTuple):

@@ -97,6 +97,7 @@ class PathwayLayer(nn.Module):
         groups = {"layer": 1, "unit": None, "node": [name for name in nodes for _ in range(wiring.units)]}
         self.linear = EdgeLinear(wiring.edges, sum(wiring.widths), width, backend=backend)
         self.norm = build_norm(norm, width)
+        self.linear.is_bias_lost = norm == "batch"
         self.activation = build_activation(activation, width=width, groups=groups[activation_parameters])
         self.dropout = UnitDropout(dropout) if dropout else nn.Identity()
 

@@ -46,7 +46,9 @@ class StackedActivation(StackedLeaf):
             values = torch.stack([dict(module.named_parameters())[name].detach() for module in modules])
             self.register_parameter(self._key(name), nn.Parameter(values, value.requires_grad))
         for name, _ in modules[0].named_buffers():
-            self.register_buffer(self._key(name), torch.stack([dict(module.named_buffers())[name] for module in modules]))
+            self.register_buffer(
+                self._key(name), torch.stack([dict(module.named_buffers())[name] for module in modules])
+            )
         # not registered: its own values are those of the first replica and take no part
         self._functional = (modules[0],)
 

@@ -42,7 +42,8 @@ def build_networks(
     with torch.random.fork_rng():
         for replica in range(number):
             seed, hierarchy, activation = (
-                None if values is None else values[replica % len(values)] for values in (seeds, hierarchies, activations)
+                None if values is None else values[replica % len(values)]
+                for values in (seeds, hierarchies, activations)
             )
             factory: Callable[..., nn.Module] = network
             if activation is not None:

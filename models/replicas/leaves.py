@@ -17,7 +17,14 @@ from ..layers.choice import choose_sparse_backend
 from ..layers.products import edge_linear
 from .masks import StepMasks
 
-__all__ = ["StackedBatchNorm", "StackedDropout", "StackedEdgeLinear", "StackedLayerNorm", "StackedLinear", "StackedLeaf"]
+__all__ = [
+    "StackedBatchNorm",
+    "StackedDropout",
+    "StackedEdgeLinear",
+    "StackedLayerNorm",
+    "StackedLeaf",
+    "StackedLinear",
+]
 
 
 class StackedLeaf(nn.Module):
@@ -69,6 +76,7 @@ class StackedEdgeLinear(StackedLeaf):
         self.starts = [0, *accumulate(module.structure.num_edges for module in modules)]
         self.weight = nn.Parameter(torch.cat([module.weight.detach() for module in modules]))
         bias = None if first.bias is None else nn.Parameter(torch.stack([_bias(module).detach() for module in modules]))
+        self.is_bias_lost = first.is_bias_lost
         self.register_parameter("bias", bias)
         self._edges = [module.edges.cpu() for module in modules]
         self._structures: dict[bool, EdgeStructure] = {}
@@ -95,7 +103,7 @@ class StackedEdgeLinear(StackedLeaf):
         backend = choose_sparse_backend(self.backend, x.device.type)
         with torch.autocast(x.device.type, enabled=False):
             bias = None if self.bias is None else self.bias.flatten()
-            y = edge_linear(samples, self.weight, bias, structure, backend)
+            y = edge_linear(samples, self.weight, bias, structure, backend, self.is_bias_lost and self.training)
         return y.t().unflatten(0, (self.count, self.out_features)).mT
 
     def rows(self, name: str, first: int, last: int) -> slice:

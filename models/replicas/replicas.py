@@ -150,6 +150,8 @@ class Replicas(nn.Module):
         parts = []
         for (start, block), links in zip(self._blocks, self._links, strict=True):
             self._masks.start_block()
+            if block.training != self.training:  # Lightning sets the mode of each module that it can see
+                block.train(self.training)
             losses = loss(block(x), slice(start, min(start + self.block_size, self.num_replicas)))
             add_gradients(losses.sum(), links)
             parts.append(losses.detach())
