@@ -5,6 +5,7 @@ from .dense_controls import dense_control
 from .head_outputs import HeadOutputs, combined
 from .layers import EdgeLinear
 from .pathways import PathwayNetwork
+from .replicas import Replicas, ReplicaTask
 from .tasks import ClassificationTask, RegressionTask, Task
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "HeadOutputs",
     "PathwayNetwork",
     "RegressionTask",
+    "ReplicaTask",
+    "Replicas",
     "Task",
     "combined",
     "dense_control",
