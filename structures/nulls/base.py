@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, shown
 from ...randomness import derive_seed
 from ..hierarchy import Hierarchy
 from ..layered import EdgeBlock
@@ -88,7 +88,7 @@ class NullModel:
     def _note(self, hierarchy: Hierarchy, seed: int, changeable: Mapping[int, bool]) -> str:
         fixed = [hierarchy.edges[place] for place, free in changeable.items() if not free]
         names = [f"{hierarchy.layers[block.source]} to {hierarchy.layers[block.target]}" for block in fixed]
-        stays = f"; nothing else is possible from {', '.join(names)}" if names else ""
+        stays = f"; nothing else is possible from {shown(names, 3)}" if names else ""
         return f"null model {self.name}, seed {seed}{stays}"
 
     @property

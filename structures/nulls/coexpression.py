@@ -73,9 +73,7 @@ class Coexpression(NullModel):
         """
         columns = measured_columns(x_train, feature_names)
         if len(columns.values) < self.min_rows:
-            raise InputError(
-                f"there are {len(columns.values)} training rows; min_rows is {self.min_rows}, give as many"
-            )
+            raise InputError(f"x_train has {len(columns.values)} rows; it must have min_rows={self.min_rows} or more")
         count = np.maximum(np.sum(~np.isnan(columns.values), axis=0), 1)
         centred = columns.values - np.nansum(columns.values, axis=0) / count
         spread = np.sqrt(np.nansum(centred**2, axis=0) / count)

@@ -70,7 +70,7 @@ def _checked_table(x_train: np.ndarray, names: Sequence[str]) -> NDArray[np.floa
         raise InputError(f"x_train has the shape {values.shape}; it must be two or more training rows by columns")
     if values.shape[1] != len(names) or len(set(names)) != len(names):
         raise InputError(
-            f"x_train has {values.shape[1]} columns for {len(set(names))} different feature_names; give one each"
+            f"x_train has {values.shape[1]} columns for {len(set(names))} different names; give one name for each"
         )
     if np.isinf(values).any():
         raise InputError("x_train has infinite values; give finite ones, and NaN where nothing was measured")

@@ -63,7 +63,7 @@ def redrawn_sets(hierarchy: Hierarchy, choose: SetChooser) -> list[IntArray]:
     blocks = {block[:2]: block.pairs for block in hierarchy.edges}
     direct = [target for source, target in blocks if source == 0]
     beneath: dict[int, sparse.csr_array] = {}
-    for target in range(1, max(direct) + 1):
+    for target in range(1, max(direct, default=0) + 1):
         brought = _brought(hierarchy, blocks, beneath, target)
         if target in direct:
             counts = np.bincount(blocks[0, target][1], minlength=hierarchy.sizes[target])
