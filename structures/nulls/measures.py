@@ -46,28 +46,29 @@ def live_shares(liveness: Liveness) -> dict[str, float]:
     }
 
 
-def count_paths(hierarchy: "LayeredGraph", liveness: Liveness, copies: list[IntArray]) -> tuple[float, float]:
+def count_paths(hierarchy: "LayeredGraph", liveness: Liveness) -> tuple[float, float]:
     """Return the decimal logarithm of the number of paths from features to the highest layer, and their mean length.
 
-    The length of a path is its number of edges, but for those between two copies of one node. Every path counts
-    equally. Without a path: -inf and NaN.
+    The length of a path is its number of edges, but for the only live edge into a node, which has nothing to combine
+    and hands on what it gets. Every path counts equally. Without a path: -inf and NaN.
 
     Args:
         hierarchy: The hierarchy.
         liveness: Of its nodes and edges.
-        copies: Per block and node of its source layer, the place of the node of the same name in the target layer,
-            or -1.
     """
     number = [np.zeros(size) for size in hierarchy.sizes]
     length = [np.zeros(size) for size in hierarchy.sizes]
     number[0][:] = 1.0
+    fed = [np.zeros(size, dtype=np.int64) for size in hierarchy.sizes]
+    for (_, target, pairs), live in zip(hierarchy.edges, liveness.edges, strict=True):
+        fed[target] += np.bincount(pairs[1, live], minlength=len(fed[target]))
     logarithm = 0.0
-    blocks = zip(hierarchy.edges, liveness.edges, copies, strict=True)
-    for (source, target, pairs), live, same in sorted(blocks, key=lambda item: item[0].source):
+    blocks = zip(hierarchy.edges, liveness.edges, strict=True)
+    for (source, target, pairs), live in sorted(blocks, key=lambda item: item[0].source):
         low, high = pairs[:, live]
         size = len(number[target])
         added = number[source][low]
-        longer = length[source][low] + added * (same[low] != high)
+        longer = length[source][low] + added * (fed[target][high] > 1)
         number[target] += np.bincount(high, weights=added, minlength=size)
         length[target] += np.bincount(high, weights=longer, minlength=size)
         largest = float(number[target].max())
@@ -98,11 +99,6 @@ class RealEdges:
         self.places = [(source, target) for source, target, _ in hierarchy.edges]
         self.keys = [self._keys(target, pairs) for _, target, pairs in hierarchy.edges]
         self.degrees = [self._degrees(*block) for block in hierarchy.edges]
-        self._copied: dict[tuple[int, int], IntArray] = {}
-
-    def copies(self, hierarchy: "LayeredGraph") -> list[IntArray]:
-        """Return the `copies` of `count_paths` for a hierarchy with the nodes of the real one."""
-        return [self._copies(source, target) for source, target, _ in hierarchy.edges]
 
     def compare(self, draw: "LayeredGraph") -> dict[str, float | bool]:
         """Return what a draw shares with the real hierarchy, in all and per block.
@@ -137,10 +133,3 @@ class RealEdges:
     def _degrees(self, source: int, target: int, pairs: IntArray) -> tuple[IntArray, IntArray]:
         sizes = self.hierarchy.sizes
         return np.bincount(pairs[0], minlength=sizes[source]), np.bincount(pairs[1], minlength=sizes[target])
-
-    def _copies(self, source: int, target: int) -> IntArray:
-        if (source, target) not in self._copied:
-            place = {name: number for number, name in enumerate(self.hierarchy.nodes[target])}
-            found = [place.get(name, -1) for name in self.hierarchy.nodes[source]]
-            self._copied[source, target] = np.array(found, dtype=np.int64)
-        return self._copied[source, target]

@@ -39,8 +39,9 @@ class NullReport:
     - live_inputs, live_nodes, live_edges: the share of features, of nodes above the features and of edges that lie on
       a path from a feature to the highest layer. What does not is dead weight for a head on the last layer.
     - paths: decimal logarithm of the number of such paths; -inf without any.
-    - effective_depth: their mean number of edges, every path counting equally; an edge between two copies of one node
-      (the same name on both layers) adds no depth and is not counted.
+    - effective_depth: their mean number of edges, every path counting equally; the only live edge into a node adds no
+      depth and is not counted, since such a node (the copy that carries a short branch up, the parent of a single
+      child) hands on what it gets.
     - edge_overlap: share of the real edges that the draw has, by the nodes they join; and the same per block, such as
       "edge_overlap features -> level_4".
     - in_degrees_kept, out_degrees_kept: whether every node keeps its number of edges in every block.
@@ -195,7 +196,7 @@ def _check_draws(hierarchy: "Hierarchy", draws: "Sequence[Hierarchy]") -> None:
 
 def _measured(draw: "Hierarchy", edges: RealEdges) -> dict[str, float | bool]:
     liveness = Liveness.of(draw)
-    paths, depth = count_paths(draw, liveness, edges.copies(draw))
+    paths, depth = count_paths(draw, liveness)
     return {**live_shares(liveness), "paths": paths, "effective_depth": depth, **edges.compare(draw)}
 
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,10 +12,9 @@ from axonlight.errors import InputError
 from axonlight.structures import Hierarchy, NullReport, read_names
 
 
-def draw_hierarchy(generator, sizes, skip=True, edges=0.4, shared_names=True):
+def draw_hierarchy(generator, sizes, skip=True, edges=0.4):
     """A random hierarchy, some names of which stand on several layers, with edges between any layers."""
-    stem = "node" if shared_names else None
-    nodes = [[f"{stem or layer} {place}" for place in range(size)] for layer, size in enumerate(sizes)]
+    nodes = [[f"node {place}" for place in range(size)] for size in sizes]
     blocks = []
     for source, target in itertools.combinations(range(len(sizes)), 2):
         if target == source + 1 or skip:
@@ -54,10 +54,10 @@ def by_enumeration(hierarchy):
     paths = all_paths(hierarchy)
     nodes = {node for path in paths for node in path}
     edges = {step for path in paths for step in itertools.pairwise(path)}
-    names = hierarchy.nodes
+    fed = Counter(end for _, end in edges)
 
     def depth(path):
-        return sum(names[a][x] != names[b][y] for (a, x), (b, y) in itertools.pairwise(path))
+        return sum(fed[node] > 1 for node in path[1:])
 
     return {
         "live_inputs": sum(layer == 0 for layer, _ in nodes) / hierarchy.sizes[0],
@@ -115,7 +115,7 @@ def permuted(hierarchy, seed):
 def test_relabelled_inputs_keep_all_but_the_labels():
     real = draw_hierarchy(np.random.default_rng(1), (9, 4, 2), skip=False)
     report = NullReport(real, [permuted(real, seed) for seed in range(4)])
-    for name in ("live_inputs", "live_nodes", "live_edges", "paths"):
+    for name in ("live_inputs", "live_nodes", "live_edges", "paths", "effective_depth"):
         assert report.draws[name].tolist() == [report.real[name]] * 4
     assert report.draws["in_degrees_kept"].all()
     assert not report.draws["out_degrees_kept"].any()
