@@ -8,8 +8,8 @@ import platform
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from _paired_comparison import Comparison, Estimate, compare, decide, estimate, holm
 from _pathway_runs import ACTIVATIONS, METRICS, Run, load_data
+from axonlight.comparison import Estimate, adjust, compare_scores, estimate_mean
 from axonlight.datamodules import TableDataModule
 
 __all__ = ["ROPE", "describe_data", "published_table", "report"]
@@ -50,7 +50,7 @@ def report(dataset: str, runs: Sequence[Run], root: str | None, command: str) ->
     for title, pairs in FAMILIES.items():
         present = [pair for pair in pairs if pair[0] in arms and pair[1] in arms]
         if present:
-            parts += [f"{title[0].upper()}{title[1:]}:", comparison_table(present, arms, test_to_train(runs))]
+            parts += [f"{title[0].upper()}{title[1:]}:", comparison_table(present, arms, test_fraction(runs))]
     return "\n\n".join(parts)
 
 
@@ -68,9 +68,10 @@ def scores_by_split(runs: Sequence[Run]) -> dict[Arm, dict[str, list[float]]]:
     }
 
 
-def test_to_train(runs: Sequence[Run]) -> float:
-    """Return the mean of test rows divided by training rows."""
-    return float(np.mean([run.test_rows / run.train_rows for run in runs]))
+def test_fraction(runs: Sequence[Run]) -> float:
+    """Return the share of the rows that a split tests, from the mean of test rows divided by training rows."""
+    test_to_train = float(np.mean([run.test_rows / run.train_rows for run in runs]))
+    return test_to_train / (1 + test_to_train)
 
 
 def conditions(runs: Sequence[Run]) -> str:
@@ -113,10 +114,10 @@ def scores_table(runs: Sequence[Run], arms: Mapping[Arm, Mapping[str, Sequence[f
         "| model | activation | parameters | columns | AUROC | accuracy | average precision | training loss |",
         "|---|---|---:|---:|---|---|---|---:|",
     ]
-    share = test_to_train(runs)
+    share = test_fraction(runs)
     for arm, scores in arms.items():
         own = [run for run in runs if (run.model, run.activation) == arm]
-        cells = [_estimate(estimate(scores[name], share)) for name in SHOWN]
+        cells = [_estimate(estimate_mean(scores[name], share)) for name in SHOWN]
         loss = float(np.mean([run.train_loss for run in own]))
         parameters = f"{own[0].parameters:,}" if own[0].parameters else ""
         columns = f"{own[0].columns:,}" if own[0].columns else ""
@@ -131,20 +132,19 @@ def comparison_table(
 ) -> str:
     """Return the verdict of each pair on AUROC, and the differences in all metrics shown, one line per pair."""
     found = [
-        {name: compare(arms[ours][name], arms[other][name], share, ROPE) for name in SHOWN} for ours, other in pairs
+        {name: compare_scores(arms[ours][name], arms[other][name], test_fraction=share, rope=ROPE) for name in SHOWN}
+        for ours, other in pairs
     ]
-    main: list[Comparison] = [each["auroc"] for each in found]
-    differs = holm([comparison.p_difference for comparison in main])
-    equivalent = holm([comparison.p_equivalence for comparison in main])
+    main = adjust([each["auroc"] for each in found])
     lines = [
         "| first | second | AUROC, first minus second | p | p equivalent | verdict | accuracy | average precision |",
         "|---|---|---|---:|---:|---|---|---|",
     ]
-    for (ours, other), each, p, p_equal in zip(pairs, found, differs, equivalent, strict=True):
-        cells = [_estimate(each[name].difference, signed=True) for name in SHOWN]
+    for (ours, other), each, decided in zip(pairs, found, main, strict=True):
+        cells = [_estimate(each[name].estimate, signed=True) for name in SHOWN]
         lines.append(
-            f"| {_arm(ours)} | {_arm(other)} | {cells[0]} | {_p(p)} | {_p(p_equal)} | "
-            f"{decide(each['auroc'], p, p_equal)} | {cells[1]} | {cells[2]} |"
+            f"| {_arm(ours)} | {_arm(other)} | {cells[0]} | {_p(decided.p_value)} | "
+            f"{_p(decided.p_equivalence)} | {decided.verdict} | {cells[1]} | {cells[2]} |"
         )
     return "\n".join(lines)
 
@@ -177,15 +177,18 @@ def published_table(runs: Mapping[str, Sequence[Run]]) -> str:
         own = next(run for run in runs[name] if run.model == "binn")
         count = len(scores["auroc"])
         rows = f"{own.train_rows + own.test_rows} rows, {count} test folds; {OURS[name]}; {own.epochs} epochs"
-        cells = [_estimate(estimate(scores[metric], test_to_train(runs[name]))) for metric in ("accuracy", "auroc")]
+        cells = [
+            _estimate(estimate_mean(scores[metric], test_fraction(runs[name]))) for metric in ("accuracy", "auroc")
+        ]
         lines.append(f"| ours | {rows} | {cells[0]} | {cells[1]} |")
     leak, clean = arms.get("proteomics_scaler_leak"), arms.get("proteomics_zero_filled")
     if leak and clean:
-        share = test_to_train(runs["proteomics_zero_filled"])
-        cells = [
-            _estimate(compare(leak[metric], clean[metric], share, ROPE).difference, signed=True)
+        share = test_fraction(runs["proteomics_zero_filled"])
+        differences = [
+            compare_scores(leak[metric], clean[metric], test_fraction=share, rope=ROPE)
             for metric in ("accuracy", "auroc")
         ]
+        cells = [_estimate(found.estimate, signed=True) for found in differences]
         lines.append(f"| ours | scaler fitted on all rows minus scaler on training rows | {cells[0]} | {cells[1]} |")
     return "\n".join(lines)
 

@@ -16,6 +16,7 @@ from .corrected import two_sided_p
 from .effect_size import standardized_difference
 from .equivalence import equivalence_p
 from .estimate import (
+    ROUNDING,
     Estimate,
     Floats,
     check_level,
@@ -190,7 +191,7 @@ def paired_differences(scores_a: ArrayLike, scores_b: ArrayLike) -> tuple[Floats
     pairs = first - second
     paired = np.isfinite(pairs)
     size = max((float(np.abs(side[paired]).max(initial=0.0)) for side in (first, second)), default=0.0)
-    return mean_over_seeds(pairs), size
+    return mean_over_seeds(np.where(np.abs(pairs) <= ROUNDING * size, 0.0, pairs)), size
 
 
 def _plain(value: Any) -> Any:

@@ -229,7 +229,7 @@ def test_seeds_of_a_split_are_averaged_before_splits_are_compared():
     made = [made_run("binn", fold, seed, 0.5 + 0.1 * fold + 0.01 * seed) for fold in (1, 0) for seed in (0, 1, 2)]
     scores = tables.scores_by_split(made)["binn", "tanh"]["auroc"]
     assert scores == pytest.approx([0.51, 0.61])
-    assert tables.test_to_train(made) == 0.25
+    assert tables.test_fraction(made) == pytest.approx(0.2)
     # The interval is that of two splits, not of six runs.
     half = 12.706 * math.sqrt((1 / 2 + 0.25) * 0.005)
     assert f"{0.56 - half:.3f}, {0.56 + half:.3f}" in tables.scores_table(made, tables.scores_by_split(made))
@@ -241,5 +241,5 @@ def test_verdicts_are_corrected_for_the_family():
         ("binn", "ash"): {name: [0.73, 0.75, 0.75, 0.71, 0.74] for name in runs.METRICS},
     }
     pair = (("binn", "ash"), ("binn", "tanh"))
-    assert "| better |" in tables.comparison_table([pair], arms, 0.25)
-    assert "| better |" not in tables.comparison_table([pair] * 40, arms, 0.25)
+    assert "| better |" in tables.comparison_table([pair], arms, 0.2)
+    assert "| better |" not in tables.comparison_table([pair] * 40, arms, 0.2)

@@ -79,6 +79,15 @@ def test_signed_ranks_are_enumerated():
     assert wilcoxon_p(DIFFERENCES) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    "differences",
+    [[1, 1, 2, -2, 3, 3], [0, 0, 1, 2, 2], [1, 0, 0, 0], [1, 1], [-1, 2, 2, 4, 4, 4, 5, 0], [0, 1, -3, 2]],
+)
+def test_signed_ranks_with_ties_are_those_of_scipy(differences):
+    expected = stats.wilcoxon(np.array(differences, dtype=float), method=stats.PermutationMethod()).pvalue
+    assert wilcoxon_p(np.array(differences, dtype=float)) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("test", [wilcoxon_p, sign_flip_p])
 def test_limits_of_tests_without_t(test):
     assert test(np.zeros(6)) == 1.0

@@ -9,6 +9,7 @@ from axonlight.comparison import compare_scores, estimate_mean
 from axonlight.comparison.statistics.corrected import two_sided_p
 from axonlight.comparison.statistics.equivalence import equivalence_p
 from axonlight.comparison.statistics.estimate import estimate_values
+from axonlight.comparison.statistics.rank_tests import wilcoxon_p
 from axonlight.errors import InputError
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
@@ -166,6 +167,15 @@ def test_equal_differences_are_the_limit_of_small_spreads():
         assert limit.p_equivalence == pytest.approx(near.p_equivalence, abs=1e-6)
         assert limit.p_corrected == pytest.approx(near.p_corrected, abs=1e-6)
     assert found(0.0, 0.02).effect_size == math.inf
+
+
+def test_scores_equal_but_for_rounding_do_not_differ():
+    # 0.1 + 0.2 is not 0.3, and differences of accuracies that are equal on paper differ in their last digits
+    found = compare_scores([0.1 + 0.2, 0.5, 0.3], [0.3, 0.5, 0.1 + 0.2], test_fraction=SHARE, rope=0.01)
+    assert (found.p_corrected, found.p_wilcoxon, found.p_permutation, found.effect_size) == (1.0, 1.0, 1.0, 0.0)
+    first, second = np.array([0.85, 0.75, 0.8, 0.95, 0.7, 0.9]), np.array([0.8, 0.7, 0.85, 0.85, 0.6, 0.8])
+    found = compare_scores(first, second, test_fraction=SHARE, rope=0.01)
+    assert found.p_wilcoxon == wilcoxon_p(np.array([1.0, 1.0, -1.0, 2.0, 2.0, 2.0]))
 
 
 def test_rule_says_the_figures():
