@@ -1,15 +1,20 @@
 """Runs that can be trained side by side: which they are, and their results."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from .execute import execute, is_network
+from .quiet import quiet
 from .recipe import canonical_json
-from .result import Result
+from .result import Result, sentence
+from .side_by_side import train_side_by_side
 
 __all__ = ["execute_batch", "group_runs"]
+
+log = logging.getLogger(__name__)
 
 
 class _Run(Protocol):
@@ -79,12 +84,29 @@ def _kind_of(activation: Any) -> Any:
 
 
 def execute_batch(recipes: Sequence[Mapping[str, Any]]) -> list[Result]:
-    """Run recipes; those of a group of `group_runs` side by side.
+    """Run recipes; those that `group_runs` puts together are trained side by side.
+
+    The figures are those of `execute` but for rounding. What cannot be stacked, and a batch in which anything but a
+    single network goes wrong, is run one by one.
 
     Args:
         recipes: The recipes.
 
     Returns:
-        The result of each, in their order.
+        The result of each, in their order; where something went wrong it says so in `error`.
+
+    Example:
+        >>> network = {"class_path": "DenseNetwork", "init_args": {"hidden": [4], "activation": "ash(z=0.0)"}}
+        >>> model = {"class_path": "ClassificationTask", "init_args": {"network": network}}
+        >>> config = {"seed_everything": 0, "model": model, "data": "BreastCancer", "trainer": {"max_epochs": 1}}
+        >>> [result.details["side_by_side"] for result in execute_batch([{"kind": "network", "config": config}] * 2)]
+        [2, 2]
     """
+    keys = {_batch_key(recipe) for recipe in recipes}
+    if len(recipes) > 1 and len(keys) == 1 and None not in keys:
+        try:
+            with quiet():
+                return train_side_by_side(recipes)
+        except Exception as error:
+            log.info("%d runs are trained one by one: %s", len(recipes), sentence(error))
     return [execute(recipe) for recipe in recipes]

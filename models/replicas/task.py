@@ -260,7 +260,13 @@ class ReplicaTask(LightningModule):
     # Optimisation ----------------------------------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
-        """Bring the tasks' metrics to the device of the replicas."""
+        """Bring the tasks' metrics to the device of the replicas.
+
+        Raises:
+            InputError: With several processes, whose gradients nobody would add up.
+        """
+        if self.trainer.world_size > 1:
+            raise InputError(f"replicas were given {self.trainer.world_size} processes; set trainer.devices to 1")
         for task in self._tasks:
             task.to(self.device)
 
