@@ -20,7 +20,7 @@ class RowShuffle(NullModel):
     feature stands in as many sets as before, nothing loses its way up. Breaks the sizes of the pathways, which all
     come near the mean, so that some are left without children and are dead.
 
-    Source: `random_network=True` of the P-NET port (Pedersen et al., arXiv:2309.16645, compare it with P-NET's own).
+    Source: `random_network=True` of the PyTorch port of P-NET (repository vanallenlab/pnet).
 
     Example:
         >>> real = Hierarchy.from_edges([("a", "x"), ("b", "x"), ("b", "y"), ("c", "y"), ("c", "z")])
