@@ -14,8 +14,8 @@ _LEVELS = 1 << 16
 _LOWEST = -(1 << 15)
 
 
-def draw_mask(out: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:
-    """Fill a contiguous tensor with 0 (a share p of the entries) and 1 / (1 - p), from 16 random bits per entry.
+def draw_mask(out: Tensor, p: float, generator: torch.Generator | None = None, factor: float = 1.0) -> Tensor:
+    """Fill a contiguous tensor with 0 (a share p of the entries) and factor / (1 - p), from 16 random bits per entry.
 
     The shares are multiples of 2^-16, and the second number makes up for the rounding. On a processor this takes a
     sixth of the time of `Tensor.bernoulli_`.
@@ -32,8 +32,8 @@ def draw_mask(out: Tensor, p: float, generator: torch.Generator | None = None) -
     bits.random_(-(1 << 63), None, generator=generator)
     levels = bits.view(torch.int16)[: out.numel()].view(out.shape)
     if kept == _LEVELS:
-        return out.fill_(1)
-    return torch.lt(levels, _LOWEST + kept, out=out).mul_(_LEVELS / kept)
+        return out.fill_(factor)
+    return torch.lt(levels, _LOWEST + kept, out=out).mul_(factor * _LEVELS / kept)
 
 
 class UnitDropout(nn.Dropout):

@@ -154,15 +154,32 @@ class StackedBatchNorm(StackedLeaf, nn.modules.batchnorm._BatchNorm):
             self.register_buffer(name, None)
         self.stack_values(modules)
 
+    def check(self, x: Tensor) -> None:
+        """Refuse a batch of one row, as batch normalisation alone does."""
+        if x.shape[-2] < 2:
+            raise ValueError(f"batch normalisation needs two rows or more in training; the input is {tuple(x.shape)}")
+
+    def update(self, mean: Tensor, variance: Tensor) -> None:
+        """Update the running statistics by the means and unbiased variances (R * N,) of a batch."""
+        share = self._next_share()
+        if self.running_mean is not None and self.running_var is not None:
+            self.running_mean.view(-1).lerp_(mean, share)
+            self.running_var.view(-1).lerp_(variance, share)
+
+    def _next_share(self) -> float:
+        """Count a training batch; return what it counts in the running statistics."""
+        if self.num_batches_tracked is None:
+            return 0.0 if self.momentum is None else self.momentum
+        self.num_batches_tracked.add_(1)
+        return self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked[0])
+
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's own name for it)
         """Normalise (R, B, N) over the samples."""
         x = input.expand(self.count, -1, -1)
         uses_batch = self.training or self.running_mean is None
-        share = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                share = 1.0 / float(self.num_batches_tracked[0])
+        share = self._next_share() if self.training else 0.0
+        if uses_batch:
+            self.check(x)
         tensors = (self.running_mean, self.running_var, self.weight, self.bias)
         mean, variance, weight, bias = (None if tensor is None else tensor.flatten() for tensor in tensors)
         # As one "image" per unit, whose pixels are the samples, it is read where it lies.
@@ -211,3 +228,9 @@ class StackedDropout(StackedLeaf):
             return x
         like = x.detach().expand(self.count, -1, -1)[0].mT
         return x * self.masks.draw(self.first, self.count, like, self.p).mT
+
+    def draw(self, like: Tensor, factor: float) -> Tensor | None:
+        """Return masks (R, N, B), or (1, N, B) for all, times a factor; None where nothing is dropped."""
+        if not self.training or self.p == 0:
+            return None
+        return self.masks.draw(self.first, self.count, like, self.p, factor)

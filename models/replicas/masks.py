@@ -52,26 +52,37 @@ class StepMasks:
         """Begin the next block of replicas of the same pass."""
         self._place = 0
 
-    def draw(self, first: int, count: int, like: Tensor, p: float) -> Tensor:
-        """Return masks (count, N, B) of replicas from `first` on, or (1, N, B) for all alike; `like` is (N, B)."""
+    def draw(self, first: int, count: int, like: Tensor, p: float, factor: float = 1.0) -> Tensor:
+        """Draw the next masks of a block.
+
+        Args:
+            first: Place of the block's first replica.
+            count: Its number of replicas.
+            like: A tensor (N, B) of the type and device of the masks.
+            p: Share of zeros.
+            factor: What else the masks are multiplied by.
+
+        Returns:
+            Masks (count, N, B), or (1, N, B) where all are the same.
+        """
         place, self._place = self._place, self._place + 1
         if self._seeds is None:
-            return draw_mask(like.new_empty(count, *like.shape), p)
+            return draw_mask(like.new_empty(count, *like.shape), p, factor=factor)
         seeds = self._seeds[first : first + count]
         if len(set(seeds)) == 1 and seeds[0] in self._shared:
-            return self._kept_mask(seeds[0], place, like, p).unsqueeze(0)
+            return self._kept_mask(seeds[0], place, like, p, factor).unsqueeze(0)
         masks = like.new_empty(count, *like.shape)
         for mask, seed in zip(masks, seeds, strict=True):
             if seed in self._shared:
-                mask.copy_(self._kept_mask(seed, place, like, p))
+                mask.copy_(self._kept_mask(seed, place, like, p, factor))
             else:
-                draw_mask(mask, p, self._generator(seed, like.device))
+                draw_mask(mask, p, self._generator(seed, like.device), factor)
         return masks
 
-    def _kept_mask(self, seed: int, place: int, like: Tensor, p: float) -> Tensor:
+    def _kept_mask(self, seed: int, place: int, like: Tensor, p: float, factor: float) -> Tensor:
         kept = self._kept.setdefault(seed, [])
         if len(kept) == place:
-            kept.append(draw_mask(like.new_empty(like.shape), p, self._generator(seed, like.device)))
+            kept.append(draw_mask(like.new_empty(like.shape), p, self._generator(seed, like.device), factor))
         return kept[place]
 
     def _generator(self, seed: int, device: torch.device) -> torch.Generator:

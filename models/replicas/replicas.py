@@ -108,7 +108,7 @@ class Replicas(nn.Module):
         if self.block_size < 1:
             raise InputError(f"block_size is {block_size}; it must be a positive integer")
         self._blocks = tuple(
-            (start, stack_networks(networks[start : start + self.block_size], self._masks, start))
+            (start, stack_networks(networks[start : start + self.block_size], self._masks, start, is_fused=True))
             for start in range(0, len(networks), self.block_size)
         )
         self._link_blocks()

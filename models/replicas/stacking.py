@@ -19,6 +19,7 @@ from ..pathways.heads import CovariateHead, LayerHeads
 from ..pathways.layer import UnitBatchNorm
 from .activations import stack_activations
 from .checks import check_alike, named
+from .fused import FusedPathwayLayer
 from .leaves import StackedBatchNorm, StackedDropout, StackedEdgeLinear, StackedLayerNorm, StackedLeaf, StackedLinear
 from .masks import StepMasks
 
@@ -57,8 +58,8 @@ _LEAVES: dict[type, Callable[[Any], nn.Module]] = {
 class _Stacker:
     """Stacks the networks of replicas from `first` on, whose dropouts draw from `masks`."""
 
-    def __init__(self, masks: StepMasks, first: int) -> None:
-        self.masks, self.first = masks, first
+    def __init__(self, masks: StepMasks, first: int, is_fused: bool) -> None:
+        self.masks, self.first, self.is_fused = masks, first, is_fused
 
     def stack(self, modules: Sequence[nn.Module], path: str = "") -> nn.Module:
         """Return one module for those that stand at the same place of every network."""
@@ -74,13 +75,14 @@ class _Stacker:
         if is_activation(head) and not isinstance(head, nn.RReLU):
             return stack_activations(modules)
         raise InputError(
-            f"{named(path, head)} cannot be stacked; replicas consist of PathwayNetwork, DenseNetwork and what these are "
-            "made of, others train one by one"
+            f"{named(path, head)} cannot be stacked; replicas consist of PathwayNetwork, DenseNetwork and what these "
+            "are made of, others train one by one"
         )
 
     def _container(self, modules: Sequence[nn.Module], path: str) -> nn.Module:
         head = modules[0]
-        stacked = head.__new__(type(head))
+        kind = FusedPathwayLayer if self.is_fused and type(head) is PathwayLayer else type(head)
+        stacked = kind.__new__(kind)
         children = {
             name: self.stack([module.get_submodule(name) for module in modules], f"{path}.{name}".strip("."))
             for name, _ in head.named_children()
@@ -95,19 +97,22 @@ class _Stacker:
         return stacked
 
 
-def stack_networks(networks: Sequence[nn.Module], masks: StepMasks, first: int = 0) -> nn.Module:
+def stack_networks(
+    networks: Sequence[nn.Module], masks: StepMasks, first: int = 0, is_fused: bool = False
+) -> nn.Module:
     """Return one network of many: the same modules, whose leaves hold the values of all.
 
     Args:
         networks: The networks, equal but for edges and values.
         masks: Where their dropouts draw from.
         first: Place of the first of them among all replicas.
+        is_fused: Whether pathway layers train in few passes, but once differentiable.
 
     Raises:
         InputError: If a module cannot be stacked, or differs between networks in more than edges and values.
     """
     with torch.no_grad():
-        return _Stacker(masks, first).stack(networks)
+        return _Stacker(masks, first, is_fused).stack(networks)
 
 
 def values_of(stacked: nn.Module, replica: int) -> dict[str, Tensor]:
