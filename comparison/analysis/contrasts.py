@@ -7,6 +7,9 @@ from ..study.factors import Factors
 from ..study.fields import StudyFields
 from .tables import Contrast
 
+# Between the levels in the name of an arm that is a product of factors.
+SEPARATOR = " / "
+
 __all__ = ["contrasts_of", "floor_contrasts", "peers_of", "spoken"]
 
 
@@ -18,6 +21,23 @@ def spoken(arm: str) -> str:
         'degree preserving'
     """
     return arm.replace("_", " ")
+
+
+def against(first: str, second: str) -> str:
+    """Return what a comparison is called; what two arms of factors have in common is said once.
+
+    Example:
+        >>> against("real", "degree_preserving"), against("binn / ash / real", "binn / ash / rewired")
+        ('real against degree preserving', 'binn / ash: real against rewired')
+    """
+    levels = [arm.split(SEPARATOR) for arm in (first, second)]
+    if len(levels[0]) == len(levels[1]) > 1:
+        pairs = list(zip(*levels, strict=True))
+        common = [one for one, other in pairs if one == other]
+        if common:
+            first, second = (SEPARATOR.join(parts) for parts in zip(*(p for p in pairs if p[0] != p[1]), strict=True))
+            return f"{spoken(SEPARATOR.join(common))}: {spoken(first)} against {spoken(second)}"
+    return f"{spoken(first)} against {spoken(second)}"
 
 
 def contrasts_of(study: StudyFields) -> tuple[Contrast, ...]:
@@ -48,7 +68,7 @@ def peers_of(study: StudyFields, reference: str) -> list[str]:
 
 
 def _against(first: str, second: str, family: str = "planned") -> Contrast:
-    return Contrast(f"{spoken(first)} against {spoken(second)}", {first: 1.0, second: -1.0}, family)
+    return Contrast(against(first, second), {first: 1.0, second: -1.0}, family)
 
 
 def _contrast(item: Any) -> Contrast:

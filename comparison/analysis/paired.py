@@ -56,5 +56,6 @@ def _with_null(found: NamedComparison, cubes: Cubes, nulls: Sequence[str]) -> Na
         empirical=empirical,
         real_score=score,
         null_scores=tuple(map(float, draws)),
+        real_is_second=real == pair[1],
         incomplete_draws=incomplete,
     )

@@ -58,6 +58,7 @@ class NamedComparison:
         empirical: The real arm among the draws of the null it is compared with; None where no null has a part.
         null_scores: Mean over splits of every complete draw.
         real_score: Mean over splits of the real arm.
+        real_is_second: Whether the draws are the first arm.
         incomplete_draws: Draws left out of `empirical`, because a run of theirs is missing.
     """
 
@@ -67,6 +68,7 @@ class NamedComparison:
     empirical: EmpiricalTest | None = None
     null_scores: tuple[float, ...] = ()
     real_score: float = float("nan")
+    real_is_second: bool = False
     incomplete_draws: int = 0
 
     @property

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..analysis import NamedComparison, ReportData, spoken
+from ..analysis import NamedComparison, ReportData
 from ..statistics import Estimate
 
-__all__ = ["counted", "estimate", "figures_of", "metric_label", "null_name", "number", "p_value", "plain_verdict"]
+__all__ = ["counted", "estimate", "figures_of", "metric_label", "null_name", "number", "p_value"]
 
 _LABELS = {
     "auroc": "AUROC",
@@ -84,27 +84,6 @@ def null_name(null: Mapping[str, Any]) -> str:
     name = str(null.get("class_path", "null")).rsplit(".", 1)[-1]
     arguments = ", ".join(f"{key}={value}" for key, value in (null.get("init_args") or {}).items())
     return f"{name}({arguments})" if arguments else name
-
-
-def plain_verdict(found: NamedComparison) -> str:
-    """Return a verdict as a sentence without figures."""
-    word, pair = found.comparison.verdict, found.contrast.pair
-    if pair is None:
-        said = {
-            "better": "is above zero",
-            "worse": "is below zero",
-            "equivalent": f"is zero for practical purposes, within ±{found.comparison.rope:g}",
-            "inconclusive": "stays undecided",
-        }
-        return f"“{found.name}” {said[word]}."
-    first, second = map(spoken, pair)
-    said = {
-        "better": f"{first} scores better than {second}.",
-        "worse": f"{first} scores worse than {second}.",
-        "equivalent": f"{first} and {second} score the same, within ±{found.comparison.rope:g}.",
-        "inconclusive": f"these runs do not decide between {first} and {second}.",
-    }[word]
-    return f"{said[0].upper()}{said[1:]}" if word == "inconclusive" else said
 
 
 def figures_of(found: NamedComparison, data: ReportData) -> str:

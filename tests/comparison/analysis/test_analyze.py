@@ -208,8 +208,8 @@ def test_every_combination_of_factors_has_its_own_reference():
     study = study_of({}, factors=factors, reference={"wiring": "real"}, floors=["constant"])
     data = analyze(study, frame)
     assert [one.name for one in data.comparisons] == [
-        "tanh / real against tanh / random",
-        "ash / real against ash / random",
+        "tanh: real against random",
+        "ash: real against random",
     ]
     assert [one.name for one in data.floors] == ["tanh / real against constant", "ash / real against constant"]
 

@@ -1,0 +1,118 @@
+"""The first screen: question, verdicts, floors."""
+
+import math
+
+from ..analysis import NamedComparison, ReportData, spoken
+from ..analysis.directions import sign_of
+from .blocks import VERDICTS, Answer, Table, VerdictLine
+from .wording import counted, estimate, figures_of, metric_label, number
+
+__all__ = ["answer_of"]
+
+
+def answer_of(data: ReportData) -> Answer:
+    """Return what a reader must see first."""
+    verdicts = tuple(
+        VerdictLine(found.name, found.comparison.verdict, figures_of(found, data), _rule(found))
+        for found in data.decisive
+    )
+    return Answer(
+        name=data.name,
+        question=data.question or f"Study {data.name}",
+        summary=_summary(data),
+        glance=_glance(data),
+        scale=_scale(data),
+        warnings=tuple(_warnings(data)),
+        verdicts=verdicts,
+        scores=_scores(data),
+        floors=tuple(_floors(data)),
+    )
+
+
+def _summary(data: ReportData) -> str:
+    words = [found.comparison.verdict for found in data.decisive]
+    counts = [f"{words.count(word)} {word}" for word in VERDICTS if word in words]
+    if not words:
+        return "No comparison was planned; the scores of all arms stand beneath."
+    return f"{counted(len(words), 'comparison')} on {metric_label(data.metrics[0])}: {', '.join(counts)}."
+
+
+def _scale(data: ReportData) -> str:
+    folds = f"{data.folds} folds" + (f" x {data.repeats} repeats" if data.repeats > 1 else "")
+    distinct = data.runs["key"].nunique()
+    return f"{counted(data.splits, 'split')} ({folds}), {counted(data.seeds, 'seed')} per split, {distinct:,} runs"
+
+
+def _rule(found: NamedComparison) -> str:
+    """Return the rule without the verdict, which stands above it."""
+    rule = found.comparison.rule
+    _, colon, rest = rule.partition(": ")
+    return f"{rest[:1].upper()}{rest[1:]}" if colon else rule
+
+
+def _glance(data: ReportData) -> str:
+    metric = data.metrics[0]
+    said = {arm.name: f"{spoken(arm.name)} {number(arm.estimates[metric].mean)}" for arm in data.arms}
+    references = ", ".join(said[name] for name in data.references)
+    floors = ", ".join(said[arm.name] for arm in data.arms if arm.is_floor)
+    return f"{metric_label(metric)}: {references}" + (f"; floors: {floors}." if floors else ".")
+
+
+def _warnings(data: ReportData) -> list[str]:
+    failed, waiting = sum(arm.failed for arm in data.arms), sum(arm.waiting for arm in data.arms)
+    undefined = sum(arm.undefined[data.metrics[0]] for arm in data.arms)
+    planned = len(data.runs)
+    found = []
+    if waiting:
+        found.append(f"Not finished: {waiting:,} of {planned:,} planned runs are still to come.")
+    if failed:
+        found.append(f"{failed:,} of {planned:,} planned runs failed; they count in no score and are listed below.")
+    if undefined:
+        found.append(f"{metric_label(data.metrics[0])} is undefined in {counted(undefined, 'run')}.")
+    return found
+
+
+def _scores(data: ReportData) -> Table:
+    """Return the scores of references and floors, with the verdict on each floor where there is one reference."""
+    metric, references = data.metrics[0], set(data.references)
+    beside = {pair[1]: found for found in data.floors if found.metric == metric and (pair := found.contrast.pair)}
+    single = len(references) == 1
+    rows = []
+    for arm in data.arms:
+        if arm.name in references or arm.is_floor:
+            score = estimate(arm.estimates[metric])
+            verdict = beside[arm.name].comparison.verdict if single and arm.name in beside else ""
+            rows.append((spoken(arm.name), score, verdict))
+    against = f"{spoken(data.references[0])} is" if single else ""
+    head = ("arm", metric_label(metric), against)
+    return Table(head, tuple(rows)) if single else Table(head[:2], tuple(row[:2] for row in rows))
+
+
+def _floors(data: ReportData) -> list[str]:
+    """Say per reference how it does against the floor with the best score."""
+    found = []
+    for reference in data.references:
+        own = [one for one in data.floors if one.metric == data.metrics[0] and _first(one) == reference]
+        scored = [one for one in own if not math.isnan(_floor_score(data, one))]
+        if scored:
+            best = max(scored, key=lambda one: sign_of(one.metric) * _floor_score(data, one))
+            found.append(_against_best(data, best))
+    return found
+
+
+def _against_best(data: ReportData, best: NamedComparison) -> str:
+    floor, reference = spoken(_second(best)), spoken(_first(best))
+    verdict, figures = best.comparison.verdict, figures_of(best, data)
+    return f"The best floor is {floor}; {reference} against it: {verdict}; {figures}."
+
+
+def _first(one: NamedComparison) -> str:
+    return one.contrast.pair[0] if one.contrast.pair else ""
+
+
+def _second(one: NamedComparison) -> str:
+    return one.contrast.pair[1] if one.contrast.pair else ""
+
+
+def _floor_score(data: ReportData, one: NamedComparison) -> float:
+    return data.arm(_second(one)).estimates[one.metric].mean
