@@ -37,8 +37,8 @@ class DegreePreserving(NullModel):
     Raises:
         InputError: If it is no positive integer.
 
-    Source: Strona et al. 2014, doi:10.1038/ncomms5114 (trades); Carstens et al. 2018, arXiv:1804.08487 (rounds that pair
-    all rows).
+    Source: Strona et al. 2014, doi:10.1038/ncomms5114 (trades); Carstens et al. 2018, arXiv:1804.08487 (rounds in which
+    all rows are paired).
 
     Example:
         >>> edges = [("a", "v"), ("a", "w"), ("b", "x"), ("b", "y"), ("b", "z")]

@@ -1,7 +1,7 @@
 """What a null model may promise to keep, and whether a draw kept it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +10,21 @@ from ...errors import InputError
 from ..layered import EdgeBlock, LayeredGraph
 from ..matrices import IntArray
 
-if TYPE_CHECKING:
-    from .base import NullModel
-
 __all__ = ["INVARIANTS", "broken_invariants", "check_invariants", "signatures"]
 
 _Blocks = dict[tuple[int, int], EdgeBlock]
 
 
-def check_invariants(null: "NullModel", real: LayeredGraph, draw: LayeredGraph) -> None:
+class _Promising(Protocol):
+    """A null model, as far as it is judged here."""
+
+    keeps: ClassVar[frozenset[str]]
+
+    @property
+    def name(self) -> str: ...
+
+
+def check_invariants(null: _Promising, real: LayeredGraph, draw: LayeredGraph) -> None:
     """Refuse a draw that does not keep what its null model states.
 
     Args:

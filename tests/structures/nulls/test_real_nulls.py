@@ -153,7 +153,7 @@ def test_modules_of_measured_proteins(proteomics, data_root):
 
 def coherence(hierarchy, strength):
     """Mean correlation within a set, averaged over the sets of two and more."""
-    sets = [list(hierarchy.children(name)) for name in hierarchy.nodes[1]]
+    sets = [list(hierarchy.children(name, 1)) for name in hierarchy.nodes[1]]
     inside = [strength.loc[members, members].to_numpy() for members in sets if len(members) > 1]
     return np.mean([values[np.triu_indices(len(values), 1)].mean() for values in inside])
 
