@@ -2,27 +2,6 @@
 
 from ... import __version__ as _version  # noqa: F401  (refuses `import analysis` from the checkout)
 from .analyze import analyze
-from .contrasts import spoken
-from .tables import (
-    ArmSummary,
-    Contrast,
-    DoseResponse,
-    FailureGroup,
-    LearningCurve,
-    NamedComparison,
-    NullQuality,
-    ReportData,
-)
+from .tables import Contrast, NamedComparison, ReportData
 
-__all__ = [
-    "ArmSummary",
-    "Contrast",
-    "DoseResponse",
-    "FailureGroup",
-    "LearningCurve",
-    "NamedComparison",
-    "NullQuality",
-    "ReportData",
-    "analyze",
-    "spoken",
-]
+__all__ = ["Contrast", "NamedComparison", "ReportData", "analyze"]

@@ -60,6 +60,13 @@ class NamedComparison:
         real_score: Mean over splits of the real arm.
         real_is_second: Whether the draws are the first arm.
         incomplete_draws: Draws left out of `empirical`, because a run of theirs is missing.
+
+    Example:
+        >>> from axonlight.comparison import compare_scores
+        >>> found = compare_scores([0.9, 0.92, 0.91], [0.8, 0.83, 0.8], test_fraction=1 / 3, rope=0.01)
+        >>> one = NamedComparison(Contrast("real against random", {"real": 1.0, "random": -1.0}), "auroc", found)
+        >>> one.name, one.comparison.verdict
+        ('real against random', 'better')
     """
 
     contrast: Contrast
@@ -181,6 +188,19 @@ class ReportData:
         planning: What is still needed for a decision, comparison to sentence.
         conditions: Label to text: data, versions, command, machine, date.
         runs: One row per planned run.
+
+    Example:
+        >>> from axonlight.comparison import StudyFields
+        >>> from axonlight.comparison.analysis import analyze
+        >>> study = StudyFields(base="demo.yaml", arms={"a": {}, "b": {}}, floors=[], folds=2, repeats=3)
+        >>> runs = [
+        ...     {"arm": arm, "repeat": 0, "fold": fold, "seed": 0, "draw": None, "key": f"{arm} {fold}",
+        ...      "state": "done", "auroc": 0.9}
+        ...     for arm in ("a", "b") for fold in range(2)
+        ... ]
+        >>> data = analyze(study, pd.DataFrame(runs))
+        >>> isinstance(data, ReportData), data.splits, data.arm("b").done
+        (True, 6, 2)
     """
 
     name: str

@@ -2,8 +2,9 @@
 
 import math
 
-from ..analysis import NamedComparison, ReportData, spoken
+from ..analysis.contrasts import spoken
 from ..analysis.directions import sign_of
+from ..analysis.tables import NamedComparison, ReportData
 from .blocks import VERDICTS, Answer, Table, VerdictLine
 from .wording import counted, estimate, figures_of, metric_label, number
 

@@ -64,6 +64,11 @@ class VerdictLine:
     figures: str
     rule: str
 
+    @property
+    def sentence(self) -> str:
+        """The comparison, its verdict and its figures in one sentence."""
+        return f"{self.name}: {self.word}; {self.figures}."
+
 
 @dataclass(frozen=True)
 class Answer:

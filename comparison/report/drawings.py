@@ -13,8 +13,9 @@ from ...plots import (
     draw_null_distribution,
     draw_null_quality,
 )
-from ..analysis import DoseResponse, LearningCurve, NamedComparison, NullQuality, ReportData, spoken
+from ..analysis.contrasts import spoken
 from ..analysis.directions import sign_of
+from ..analysis.tables import DoseResponse, LearningCurve, NamedComparison, NullQuality, ReportData
 from .blocks import Drawing
 from .svg import inline_svg
 from .wording import estimate, metric_label

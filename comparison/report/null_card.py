@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ..analysis import NullQuality, ReportData
+from ..analysis.tables import NullQuality, ReportData
 from .verdicts import empirical_of, finite
 
 __all__ = ["null_card_of"]

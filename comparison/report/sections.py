@@ -1,6 +1,6 @@
 """What stands under the first screen, in order."""
 
-from ..analysis import ReportData
+from ..analysis.tables import ReportData
 from .blocks import Block, Section, Table
 from .drawings import dose_drawings, forest_drawings, learning_drawings, null_drawings, quality_drawings
 from .tables import (

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..analysis import ArmSummary, NamedComparison, NullQuality, ReportData, spoken
+from ..analysis.contrasts import spoken
+from ..analysis.tables import ArmSummary, NamedComparison, NullQuality, ReportData
 from ..statistics import Variance, VarianceComponents
 from .blocks import Table
 from .wording import estimate, metric_label, null_name, number, p_value

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ... import __version__
-from ..analysis import ArmSummary, NamedComparison, ReportData
+from ..analysis.tables import ArmSummary, NamedComparison, ReportData
 
 __all__ = ["VERDICTS_SCHEMA", "finite", "verdicts_of"]
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..analysis import NamedComparison, ReportData
+from ..analysis.tables import NamedComparison, ReportData
 from ..statistics import Estimate
 
 __all__ = ["counted", "estimate", "figures_of", "metric_label", "null_name", "number", "p_value"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ... import __version__
-from ..analysis import ReportData
+from ..analysis.tables import ReportData
 from .answer import answer_of
 from .html_page import html_page
 from .markdown import markdown_page
