@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import (
     Checkpoint,
     DeviceStatsMonitor,
@@ -17,13 +17,14 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from ...callbacks import PathwayReport, SaveOnTermination, TrainingCurves
 from ...datamodules import TableDataModule
+from ...models import Task
 from ...training.run_builder import RunBuilder
 from ...training.run_defaults import default_callbacks
 from .data_cache import data_of
 from .dense import with_dense_network
-from .recipe import canonical_json
+from .recipe import NullRecipe
 
-__all__ = ["BuiltRun", "build_run"]
+__all__ = ["BuiltRun", "build_run", "build_sibling"]
 
 # They write files or a screen, and change no figure.
 _WRITERS = (
@@ -43,12 +44,14 @@ class BuiltRun:
     """A run that is ready to train.
 
     Attributes:
+        config: Its config.
         builder: What built it.
         task: The task.
         data: Its data, set up.
         details: What is known before the training: rows, and the quality of the draw.
     """
 
+    config: Mapping[str, Any]
     builder: RunBuilder
     task: LightningModule
     data: LightningDataModule
@@ -77,42 +80,56 @@ class BuiltRun:
         return self.builder.trainer(callbacks)
 
 
-def build_run(recipe: Mapping[str, Any], builders: dict[str, RunBuilder] | None = None) -> BuiltRun:
+def build_run(recipe: Mapping[str, Any]) -> BuiltRun:
     """Build the run of a recipe, as `axonlight fit` builds that of its config; this seeds the process.
-
-    Args:
-        recipe: See `Recipe`.
-        builders: Where parsed configs are kept for the next run with the same one; None keeps none.
 
     Raises:
         InputError: If the recipe does not fit together.
     """
-    builders = {} if builders is None else builders
-    run = _build(recipe["config"], recipe.get("null"), builders)
+    run = _build(recipe["config"], recipe.get("null"))
     kind = "parameters" if recipe.get("floor") == "dense" else recipe.get("dense")
     if kind is None:
         return run
     # the same seed again: the dense network starts as it would with this config
     config = with_dense_network(recipe["config"], getattr(run.task, "network", None), kind)
-    dense = _build(config, recipe.get("null"), builders)
+    dense = _build(config, recipe.get("null"))
     return replace(dense, details=run.details)
 
 
-def _build(config: Mapping[str, Any], null: Any, builders: dict[str, RunBuilder]) -> BuiltRun:
-    quality: dict[str, Any] = {}
+def build_sibling(run: BuiltRun, null: NullRecipe | None) -> BuiltRun:
+    """Build a run with the config of another and its own draw, without parsing the config again.
+
+    Raises:
+        InputError: If the null model does not suit the data.
+    """
+    if not isinstance(run.task, Task) or not isinstance(run.data, TableDataModule):
+        return _build(run.config, null)
+    data, details = _data(run.config, null, lambda: run.data)
+    seed_everything(run.builder.seed, workers=True, verbose=False)
+    return replace(run, task=run.task.sibling(data.hierarchy), data=data, details=details)
+
+
+def _build(config: Mapping[str, Any], null: NullRecipe | None) -> BuiltRun:
+    details: dict[str, Any] = {}
 
     def provide(make: Callable[[], LightningDataModule]) -> LightningDataModule:
-        # whether the data were read before must not decide which numbers the network is drawn from
-        with isolate_rng():
-            data, found = data_of(config["data"], make, null)
-        quality.update(found)
+        data, found = _data(config, null, make)
+        details.update(found)
         return data
 
-    key = canonical_json(config)
-    if key not in builders:
-        builders[key] = RunBuilder(config)
-    task, data = builders[key].build(provide)
+    builder = RunBuilder(config)
+    task, data = builder.build(provide)
+    return BuiltRun(config, builder, task, data, details)
+
+
+def _data(
+    config: Mapping[str, Any], null: NullRecipe | None, make: Callable[[], LightningDataModule]
+) -> tuple[Any, dict[str, Any]]:
+    """Return the data and what is known about them."""
+    # whether the data were read before must not decide which numbers the network is drawn from
+    with isolate_rng():
+        data, quality = data_of(config["data"], make, null)
     details: dict[str, Any] = {"null": quality} if quality else {}
     if isinstance(data, TableDataModule):
         details |= {"train_rows": len(data.rows.train), "test_rows": len(data.rows.test)}
-    return BuiltRun(builders[key], task, data, details)
+    return data, details

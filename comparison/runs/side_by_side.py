@@ -9,8 +9,8 @@ from lightning.pytorch.callbacks import EarlyStopping
 from ...callbacks import FiniteLoss, StepSeed
 from ...errors import RunError
 from ...models import ReplicaTask, Task
-from ...training.run_builder import RunBuilder
-from .build import BuiltRun, build_run
+from .build import BuiltRun, build_run, build_sibling
+from .recipe import canonical_json
 from .result import Result
 
 __all__ = ["train_side_by_side"]
@@ -26,8 +26,8 @@ def train_side_by_side(recipes: Sequence[Mapping[str, Any]]) -> list[Result]:
         InputError: If the networks cannot be stacked.
     """
     started = time.perf_counter()
-    builders: dict[str, RunBuilder] = {}
-    runs = [_attempt(recipe, builders) for recipe in recipes]
+    first: dict[str, BuiltRun] = {}
+    runs = [_attempt(recipe, first) for recipe in recipes]
     built = [run for run in runs if isinstance(run, BuiltRun)]
     task = _replicas(built)
     trainer = built[0].trainer([])
@@ -38,10 +38,14 @@ def train_side_by_side(recipes: Sequence[Mapping[str, Any]]) -> list[Result]:
     return [_result(run, next(found), seconds, len(built)) if isinstance(run, BuiltRun) else run for run in runs]
 
 
-def _attempt(recipe: Mapping[str, Any], builders: dict[str, RunBuilder]) -> BuiltRun | Result:
+def _attempt(recipe: Mapping[str, Any], first: dict[str, BuiltRun]) -> BuiltRun | Result:
+    """Build a run; `first` keeps the first of each config."""
     started = time.perf_counter()
+    key = canonical_json(recipe["config"])
     try:
-        return build_run(recipe, builders)
+        if key in first:
+            return build_sibling(first[key], recipe.get("null"))
+        return first.setdefault(key, build_run(recipe))
     except Exception as error:
         return Result.failure(error, time.perf_counter() - started)
 

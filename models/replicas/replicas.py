@@ -49,6 +49,8 @@ class Replicas(nn.Module):
         activations: The activation spec of every replica, one for all, or None; they may differ in values alone.
         names: Names of the replicas; None: their numbers.
         block_size: Replicas that go through `backward` together on a processor; None chooses.
+        copy_networks: Whether networks that exist are copied, which takes longer than the rest; if not, nobody else
+            may use them any more.
 
     Attributes:
         stacked: The one network: the modules of the first replica's, with values for all.
@@ -87,10 +89,11 @@ class Replicas(nn.Module):
         activations: Sequence[Any] | None = None,
         names: Sequence[str] | None = None,
         block_size: int | None = None,
+        copy_networks: bool = True,
     ) -> None:
         super().__init__()
         if isinstance(network, Sequence):
-            networks = [copy.deepcopy(each) for each in network]
+            networks = [copy.deepcopy(each) if copy_networks else each for each in network]
         else:
             networks = build_networks(
                 network, in_features, out_features, hierarchies, seeds, feature_names, activations

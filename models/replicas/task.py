@@ -82,7 +82,7 @@ class ReplicaTask(LightningModule):
         super().__init__()
         seeds = [seeds] * len(tasks) if isinstance(seeds, int) else list(seeds)
         _check(tasks, seeds)
-        self.replicas = Replicas([task.network for task in tasks])
+        self.replicas = Replicas([task.network for task in tasks], copy_networks=False)
         self.seeds = seeds
         self.check_every_n_steps = check_every_n_steps
         # A plain tuple: their own networks and metrics are no part of this module.

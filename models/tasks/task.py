@@ -3,10 +3,12 @@
 Shapes: B batch, F features.
 """
 
+import copy
+import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from lightning.pytorch import LightningModule
@@ -72,9 +74,11 @@ class Task(LightningModule):
         self.activation_lr = activation_lr
         self.compile_network = compile_network
         self.feature_names = feature_names
+        self._build_network = functools.partial(build_network, network, in_features, out_features, feature_names)
         # That of the data may be meant for other networks.
-        self.hierarchy = hierarchy if "hierarchy" in accepted_names(network) else None
-        self.network = build_network(network, in_features, out_features, feature_names, hierarchy)
+        self._takes_hierarchy = "hierarchy" in accepted_names(network)
+        self.hierarchy = hierarchy if self._takes_hierarchy else None
+        self.network = self._build_network(hierarchy)
         # A throwaway optimizer: a bad learning rate is an error here and now, not after the run has begun.
         self._build_optimizer()
         self.val_metrics = self.metrics().clone(prefix="val/")
@@ -100,6 +104,20 @@ class Task(LightningModule):
     def metrics(self) -> MetricCollection:
         """Return the metrics of one split."""
         raise NotImplementedError
+
+    def sibling(self, hierarchy: Hierarchy | None) -> Self:
+        """Return a task with these settings and a new network, which the next random numbers initialise.
+
+        Much faster than another task; the two share their metrics, so they are not to be evaluated in turns.
+
+        Args:
+            hierarchy: What the new network is built on.
+        """
+        other = copy.copy(self)
+        other._modules = {**self._modules, "network": self._build_network(hierarchy)}
+        other.hierarchy = hierarchy if self._takes_hierarchy else None
+        other._learned, other._steps_seen = set(), 0
+        return other
 
     # What several heads add ------------------------------------------------------------------------------------
 

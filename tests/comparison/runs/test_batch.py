@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from axonlight.comparison.runs import execute, execute_batch, group_runs
+from axonlight.comparison.runs.build import build_run, build_sibling
 from axonlight.models import ReplicaTask
 
 NULL = {"class_path": "DegreePreserving", "init_args": {}}
@@ -133,3 +134,17 @@ def test_groups_hold_what_can_be_stacked(pathway_config):
     runs = [SimpleNamespace(recipe=recipe, place=place) for place, recipe in enumerate(recipes)]
     groups = [[run.place for run in group] for group in group_runs(runs, 3)]
     assert groups == [[0, 1, 2], [3], [4], [5], [6], [7], [8, 9], [10], [11], [12], [13]]
+
+
+def test_a_sibling_is_the_run_that_would_be_built(pathway_config):
+    config = pathway_config(model={"class_weights": [1.0, 2.0]})
+    recipes = draws(config, 1)
+    first, drawn = build_run(recipes[0]), build_run(recipes[1])
+    sibling = build_sibling(first, recipes[1]["null"])
+    assert sibling.task.hierarchy == drawn.task.hierarchy != first.task.hierarchy
+    state, expected = sibling.task.state_dict(), drawn.task.state_dict()
+    assert state.keys() == expected.keys()
+    assert all(bool((state[name] == expected[name]).all()) for name in expected)
+    assert sibling.details == drawn.details
+    assert sibling.parameters == drawn.parameters
+    assert sibling.task.hparams == drawn.task.hparams

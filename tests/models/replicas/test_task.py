@@ -110,7 +110,7 @@ def assert_equal(together, alone, tolerance=1e-10):
 
 @pytest.mark.parametrize("optimizer", [ADAM, SGD], ids=["adam", "sgd"])
 def test_training_together_equals_training_alone(optimizer):
-    data = make_data()
+    data = make_data(val_fraction=0.0)
     options = {
         "optimizer": optimizer,
         "activation_lr": 0.02,
