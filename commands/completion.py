@@ -12,7 +12,7 @@ from typing import Any
 
 from ..datasets import NAMED_SETS
 from ..errors import InputError
-from ..training.config_files import shipped_configs
+from ..training.config_files import shipped_configs, shipped_studies
 
 __all__ = ["KINDS", "PrintCompletion", "completion_script"]
 
@@ -86,7 +86,12 @@ def completion_script(shell: str, parser: argparse.ArgumentParser) -> str:
     for name, verb_parser in _subparsers(parser):
         if name in _TRAINING_VERBS:
             add_training_options(verb_parser, name)
-    beside_files = {"config": shipped_configs(), "ckpt_path": ["last", "best"], "table": NAMED_SETS}
+    beside_files = {
+        "config": shipped_configs(),
+        "study": shipped_studies(),
+        "ckpt_path": ["last", "best"],
+        "table": NAMED_SETS,
+    }
     words = {"name": NAMED_SETS, "null": list(NULL_MODELS), "spec": activation_names(), "print_completion": KINDS}
     for action in _actions(parser):
         last = action.dest.rpartition(".")[2]

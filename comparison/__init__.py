@@ -1,6 +1,7 @@
 """Studies: planned, paired comparisons of arms, judged by statistics that say when nothing can be said."""
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import comparison` from the checkout)
+from .ledger import Ledger
 from .statistics import (
     Comparison,
     EmpiricalTest,
@@ -19,13 +20,20 @@ from .statistics import (
     splits_needed,
     variance_components,
 )
+from .study import Arm, Plan, PlannedRun, Study, StudyFields
 
 __all__ = [
+    "Arm",
     "Comparison",
     "EmpiricalTest",
     "Estimate",
     "Forecast",
+    "Ledger",
+    "Plan",
+    "PlannedRun",
     "Probabilities",
+    "Study",
+    "StudyFields",
     "Variance",
     "VarianceComponents",
     "adjust",

@@ -19,7 +19,7 @@ __all__ = ["LocalExecutor"]
 # Workers that die before they have taken up any work mean that none ever will.
 _DEAD_AT_START = 3
 # Every worker computes on one thread: several of them share the cores.
-_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+_THREADS: dict[str, str] = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 @dataclass

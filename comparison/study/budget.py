@@ -11,6 +11,8 @@ from .plan import Plan, PlannedRun
 
 __all__ = ["ArmBudget", "Budget", "count_runs", "pilot"]
 
+_MOST_PILOTED = 8
+
 
 @dataclass(frozen=True)
 class ArmBudget:
@@ -75,6 +77,8 @@ class Budget:
             took = spoken_time(arm.left * arm.seconds) if arm.seconds == arm.seconds else "?"
             counts = f"{arm.planned:>7,}  {arm.shared:>6,}  {arm.done:>6,}  {arm.left:>6,}"
             lines.append(f"{arm.arm:<{width}}  {counts}  {took}")
+        if not self.left:
+            return "\n".join([*lines, "nothing is left to execute"])
         known = f"about {spoken_time(self.seconds)} ({self.source})" if self.seconds == self.seconds else "time unknown"
         side = f"{self.workers} side by side" if self.workers > 1 else "one after the other"
         return "\n".join([*lines, f"{self.left:,} runs to execute, {side}: {known}"])
@@ -124,7 +128,8 @@ def pilot(
     """
     found: dict[str, float] = {}
     measured: dict[str, float] = {}
-    for group in groups:
+    for whole in groups:
+        group = _one_of_each_arm(whole)
         recipe = group[0].recipe
         epochs = recipe.get("config", {}).get("trainer", {}).get("max_epochs")
         if recipe["kind"] != "network" or not epochs or epochs < 0:
@@ -138,6 +143,13 @@ def pilot(
                 measured[group[0].key] = (short + max(long - short, 0.0) / 2 * (epochs - 1)) / len(group)
             found[run.arm] = measured[group[0].key]
     return found
+
+
+def _one_of_each_arm(group: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """Return few runs of a group, with every arm among them: they tell what more of them take."""
+    first = list({run.arm: run for run in reversed(group)}.values())
+    rest = [run for run in group if run not in first]
+    return [*first, *rest[: max(0, _MOST_PILOTED - len(first))]]
 
 
 def _timed(group: Sequence[PlannedRun], epochs: int, work: Callable[..., Sequence[Any]]) -> float:

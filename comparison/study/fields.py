@@ -124,8 +124,10 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
             if floor not in _ALL_FLOORS:
                 raise InputError(f"floors names the unknown floor '{floor}'{nearest(str(floor), _ALL_FLOORS)}")
             name = f"{floor} floor" if floor in taken else floor
-            kind: dict[str, str] = {"dense": "parameters"} if floor == "dense" else {"floor": floor}
-            found.append(Arm(name, is_floor=True, **kind))
+            dense = floor == "dense"
+            found.append(
+                Arm(name, is_floor=True, dense="parameters" if dense else None, floor=None if dense else floor)
+            )
         return found
 
     @cached_property
@@ -139,7 +141,7 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
                 raise InputError(f"reference is the unknown arm '{self.reference}'{nearest(self.reference, names)}")
             return (self.reference,)
         if self.factors:
-            factor, levels = next(reversed(self.factors.items()))
+            factor, levels = list(self.factors.items())[-1]
             raise InputError(
                 f"reference is missing; with factors, name one and its level, such as {factor}: {next(iter(levels))}"
             )
@@ -156,7 +158,7 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
             first = self.references[0]
             compared = [arm.name for arm in self.all_arms if not arm.is_floor and arm.kind != "floor"]
             pairs = [(first, name) for name in compared if name != first]
-        if not pairs and not self.floors:
+        if not pairs and not any(arm.is_floor for arm in self.all_arms):
             raise InputError("arms holds a single arm and there are no floors, so there is nothing to compare; add one")
         return [list(pair) for pair in pairs]
 

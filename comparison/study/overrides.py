@@ -76,8 +76,11 @@ class ConfigResolver:
         quieten_libraries()
         self._base = ["fit", *(f"--config={_config_text(base)}" for base in bases)]
         self._common = _options(common, "overrides")
-        with input_errors():
-            self._command = _Parser(self._base)
+        try:
+            with input_errors():
+                self._command = _Parser(self._base)
+        except InputError as error:
+            raise InputError(f"base: {error}") from error
         if self._common:
             self.resolve({}, "overrides")
 
@@ -99,9 +102,6 @@ class ConfigResolver:
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
         config = yaml.safe_load(plain)
-        for key in ("model", "data"):
-            if not config.get(key):
-                raise InputError(f"{where}: the base names no {key}; add a config with {key} to base")
         if config.pop("ckpt_path", None) is not None:
             raise InputError(f"{where}: ckpt_path is set, but every run of a study starts anew; leave it out")
         return _without_writers(config)

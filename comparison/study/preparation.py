@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lightning.pytorch.utilities.seed import isolate_rng
 from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch.utilities.seed import isolate_rng
 
 from ...errors import InputError
 from ...models import PathwayNetwork, RegressionTask
@@ -105,6 +105,7 @@ class _Preparation:
         if given is not None and (isinstance(given, str) or not given):
             raise InputError(f"metrics is {given!r}; it must be a list of names, such as [auroc, accuracy]")
         chosen = tuple(given) if given else ("rmse",) if isinstance(task, RegressionTask) else ("auroc",)
+        check_metrics(chosen, task)
         for metric in chosen:
             self.fields.rope_of(metric)
         if unused := [metric for metric in self.fields.rope or () if metric not in chosen]:

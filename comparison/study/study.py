@@ -13,12 +13,15 @@ from ..executors import choose_executor
 from ..ledger import Ledger
 from ..progress import StudyProgress
 from .budget import Budget, count_runs, pilot
+from .conditions import describe_conditions
 from .fields import StudyFields
 from .plan import Plan, plan_runs
 from .study_file import read_study
 from .work import RunWork
 
 if TYPE_CHECKING:
+    from ..analysis import ReportData
+    from ..report import ReportPaths
     from .preparation import Prepared
 
 __all__ = ["Study"]
@@ -104,12 +107,13 @@ class Study:
         """The plan in one sentence."""
         fields, plan = self.fields, self.plan
         draws = [arm.num_draws for arm in fields.all_arms if arm.num_draws]
-        drawn = f", {min(draws)} to {max(draws)} draws per null model" if draws else ""
-        drawn = drawn.replace(f"{draws[0]} to {draws[0]} draws", f"{draws[0]} draws") if draws else ""
+        number = "to".join(f" {count} " for count in dict.fromkeys((min(draws), max(draws)))) if draws else ""
+        drawn = f",{number}draws per null model" if draws else ""
         seeds = "1 seed" if fields.seeds == 1 else f"{fields.seeds} seeds"
+        repeats = "" if fields.repeats == 1 else f" x {fields.repeats} repeats"
         return (
-            f"{len(plan.arms)} arms on {fields.folds * fields.repeats} splits ({fields.folds} folds x {fields.repeats} "
-            f"repeats), {seeds}{drawn}: {len(plan.runs):,} runs, {len(plan.distinct):,} of them distinct"
+            f"{len(plan.arms)} arms on {fields.folds * fields.repeats} splits ({fields.folds} folds{repeats}), "
+            f"{seeds}{drawn}: {len(plan.runs):,} runs, {len(plan.distinct):,} of them distinct"
         )
 
     @property
@@ -205,6 +209,47 @@ class Study:
                 with StudyProgress(len(plan.distinct), before) as shown:
                     drive(ledger, plan, chosen, self._work, group_runs, most=most, progress=shown.advance)
         return Ledger(self.ledger_path)
+
+    def analyze(self, *, command: str = "") -> "ReportData":
+        """Judge the arms by the runs in the ledger, also while some are missing.
+
+        Args:
+            command: How the study was started, for the reader of the report.
+
+        Raises:
+            InputError: If there is no ledger yet.
+        """
+        from ..analysis import analyze
+
+        if not self.ledger_path.is_file():
+            raise InputError(f"there is no ledger {self.ledger_path}; run the study first")
+        with Ledger(self.ledger_path) as ledger:
+            found = ledger.facts()
+            return analyze(
+                self.fields,
+                ledger.frame(),
+                metrics=list(self.fields.metrics or ()),
+                curves=ledger.curves(),
+                details=ledger.details(),
+                conditions=describe_conditions(self.plan, found.get("fingerprint"), command),
+            )
+
+    def report(self, output: str | Path | None = None, *, command: str = "") -> "ReportPaths":
+        """Write the report of the runs in the ledger: a page, the verdicts, the runs and a card of the null models.
+
+        Args:
+            output: Folder; None is that of the ledger.
+            command: How the study was started, for the reader.
+
+        Returns:
+            The paths of the files.
+
+        Raises:
+            InputError: If there is no ledger yet.
+        """
+        from ..report import write_report
+
+        return write_report(self.analyze(command=command), self.output if output is None else output)
 
 
 def _plain(fields: StudyFields) -> dict[str, Any]:

@@ -115,12 +115,13 @@ def data_fingerprint(data: LightningDataModule) -> str | None:
     """
     if not isinstance(data, TableDataModule):
         return None
-    import pandas as pd
+    import pandas.util
 
+    hashing: Any = pandas.util  # its functions are found when they are asked for
     table = data.table()
     digest = hashlib.sha256(repr([*map(str, table.columns)]).encode())
     plain = table.apply(lambda column: column if column.dtype.kind in "biuf" else column.astype(str))
-    digest.update(pd.util.hash_pandas_object(plain, index=True).to_numpy().tobytes())
+    digest.update(hashing.hash_pandas_object(plain, index=True).to_numpy().tobytes())
     if data.hierarchy is not None:
         digest.update(repr((data.hierarchy.layers, data.hierarchy.nodes)).encode())
         for source, target, pairs in data.hierarchy.edges:

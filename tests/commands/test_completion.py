@@ -51,7 +51,7 @@ def test_bash_reads_the_script(bash_script):
 def test_bash_completes(bash_script):
     (bash_script.parent / "spam_mine.yaml").write_text("trainer: {}\n")
     expected = [
-        ([""], {"fit", "validate", "test", "predict", "inspect", "data"}),
+        ([""], {"fit", "validate", "test", "predict", "compare", "inspect", "data"}),
         (["da"], {"data"}),
         (["data", ""], {"list", "get", "check"}),
         (["data", "get", "sp"], {"spambase"}),
@@ -71,6 +71,8 @@ def test_bash_completes(bash_script):
         (["test", "--ckpt_path", "la"], {"last"}),
         (["fit", "--config", "d"], {"demo.yaml"}),
         (["fit", "--config", "spam"], {"spam_mine.yaml"}),
+        (["compare", "studies/quick"], {"studies/quickstart.yaml"}),
+        (["compare", "--executor", ""], {"local", "ray", "slurm"}),
         (["--print_completion", "shtab-z"], {"shtab-zsh"}),
     ]  # fmt: skip
     assert [complete(bash_script, *words) for words, _ in expected] == [names for _, names in expected]

@@ -10,8 +10,15 @@ from pathlib import Path
 
 import pytest
 from axonlight.comparison.drive import drive
-from axonlight.comparison.executors import Group, LocalExecutor, RayExecutor, SlurmExecutor, choose_executor
-from axonlight.comparison.executors import ray_cluster, slurm_array
+from axonlight.comparison.executors import (
+    Group,
+    LocalExecutor,
+    RayExecutor,
+    SlurmExecutor,
+    choose_executor,
+    ray_cluster,
+    slurm_array,
+)
 from axonlight.comparison.ledger import Ledger
 from axonlight.errors import InputError
 
@@ -122,7 +129,7 @@ def test_slurm_arrays_leave_the_same_ledger(tmp_path):
 @needs_submitit
 def test_slurm_parameters_are_checked(tmp_path):
     executor = SlurmExecutor(2, tmp_path, {"cluster": "local", "timeout_mins": 3})
-    with pytest.raises(InputError, match="slurm cannot be used: .*timeout_mins"):
+    with pytest.raises(InputError, match=r"slurm cannot be used: .*timeout_mins"):
         list(executor.run([Group(("a",), ({},))], cheap.cheap_work, lambda *_: None))
 
 
