@@ -5,7 +5,7 @@ Legend of shapes: R replicas, B batch, F features, H heads, O outputs.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
@@ -24,6 +24,7 @@ from ..tasks.task import Task
 from .activations import StackedActivation
 from .checkpoint import save_task
 from .evaluation import Evaluation
+from .losses import replica_losses
 from .progress import Progress, RunningMean
 from .replicas import Replicas
 from .rows import clear_optimizer, clip_norms
@@ -107,10 +108,7 @@ class ReplicaTask(LightningModule):
 
     def losses(self, outputs: Outputs, target: Tensor) -> Tensor:
         """Return the loss of every replica, (R,), from outputs of all and the targets (B,) that they share."""
-        template = self._tasks[0]
-        # which dimension of each part is the replica
-        places = cast(Any, HeadOutputs)(1, None, None) if isinstance(outputs, HeadOutputs) else 0
-        return torch.vmap(template.total_loss, in_dims=(places, None))(outputs, target)
+        return replica_losses(self._tasks[0], outputs, target)
 
     # Training --------------------------------------------------------------------------------------------------
 

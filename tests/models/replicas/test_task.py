@@ -8,7 +8,16 @@ import torch
 from axonlight.callbacks import FiniteLoss, StepSeed
 from axonlight.datamodules import SimulatedPathways
 from axonlight.errors import InputError, RunError
-from axonlight.models import ClassificationTask, DenseNetwork, PathwayNetwork, RegressionTask, ReplicaTask
+from axonlight.models import (
+    ClassificationTask,
+    DenseNetwork,
+    HeadOutputs,
+    PathwayNetwork,
+    RegressionTask,
+    ReplicaTask,
+)
+from axonlight.models.replicas.evaluation import outputs_of
+from axonlight.models.replicas.losses import replica_losses
 from axonlight.structures import DegreePreserving
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping
@@ -142,6 +151,26 @@ def test_every_setting_means_what_it_means_alone(case):
 def test_a_regression_is_trained_as_alone():
     data = make_data(simulated_task="regression")
     assert_equal(*(train(data, 3, error="huber") for train in (train_together, train_alone)))
+
+
+@pytest.mark.parametrize("error", ["squared", "absolute", "huber"])
+@pytest.mark.parametrize("heads", [False, True])
+def test_losses_of_all_are_the_losses_of_each(error, heads):
+    network = partial(DenseNetwork, hidden=[2])
+    tasks = [
+        RegressionTask(network, 3, error=error),
+        ClassificationTask(network, 3, class_weights=[0.5, 2.0]),
+        ClassificationTask(network, 3, num_classes=3, class_weights=[0.5, 2.0, 1.0]),
+        ClassificationTask(network, 3, num_classes=3),
+    ]
+    for task in tasks:
+        classes = getattr(task, "num_classes", 2)
+        outputs = 3 * torch.randn(2, 5, 7, 1 if classes == 2 else classes, dtype=torch.float64)
+        target = torch.randint(0, classes, (7,))
+        parts = HeadOutputs(outputs, torch.tensor([0.25, 0.75]), torch.tensor([0.5, 0.5])) if heads else outputs[0]
+        found = replica_losses(task, parts, target)
+        expected = [task.total_loss(outputs_of(parts, replica), target) for replica in range(5)]
+        torch.testing.assert_close(found, torch.stack(expected), rtol=1e-12, atol=0)
 
 
 def test_each_replica_stops_when_it_would_stop_alone():
