@@ -20,6 +20,10 @@ class Group:
     Attributes:
         keys: Their keys.
         recipes: Their recipes.
+
+    Example:
+        >>> Group(("key 0", "key 1"), ({"fold": 0}, {"fold": 1})).keys
+        ('key 0', 'key 1')
     """
 
     keys: tuple[str, ...]
@@ -34,6 +38,10 @@ class Outcome:
         keys: The keys of its runs.
         results: One result per run; empty where there are none.
         error: Why there are no results.
+
+    Example:
+        >>> Outcome(("key 0",), error="its worker ended 3 times: killed by SIGKILL").results
+        ()
     """
 
     keys: tuple[str, ...]
@@ -42,7 +50,15 @@ class Outcome:
 
 
 class Executor(Protocol):
-    """Where groups of runs are executed."""
+    """Where groups of runs are executed.
+
+    Example:
+        >>> from axonlight.comparison.executors import LocalExecutor
+        >>> executor: Executor = LocalExecutor(workers=0)
+        >>> [outcome.keys for outcome in executor.run([Group(("a",), ({},))], lambda recipes: [1], print)]
+        ('a',) process ...
+        [('a',)]
+    """
 
     def run(
         self, groups: Sequence[Group], work: Work, started: Callable[[Sequence[str], str], None]

@@ -26,6 +26,10 @@ class RayExecutor:
 
     Raises:
         InputError: If ray is not installed, or the cluster cannot be reached.
+
+    Example:
+        >>> RayExecutor(workers=64, address="auto").workers
+        64
     """
 
     workers: int = 1

@@ -27,6 +27,10 @@ class SlurmExecutor:
 
     Raises:
         InputError: If submitit is not installed, or refuses a parameter.
+
+    Example:
+        >>> SlurmExecutor(workers=50, folder=Path("jobs"), options={"slurm_partition": "cpu"}).workers
+        50
     """
 
     workers: int
