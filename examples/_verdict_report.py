@@ -33,7 +33,7 @@ def conditions(datasets: int, minutes: float) -> str:
     machine = platform.machine().replace("_", "-")
     return (
         f"{dt.date.today()}, {versions},\nPython {platform.python_version()}, {machine} CPU, {minutes:.1f} min of "
-        f"processor time on one core. {datasets:,} data sets per setting; true differences are added to the scores of "
+        f"processor time on one core. {datasets:,} data sets\nper setting; true differences are added to the scores of "
         "exchangeable arms."
     )
 
@@ -114,7 +114,7 @@ def draw_figure(errors: Mapping[Setting, Errors], power: Mapping[Setting, Curve]
     for panel, rows in zip(axes[1:], sizes, strict=True):
         _draw_power(panel, {s.design: curve for s, curve in power.items() if s.rows == rows}, rope)
         panel.set_title(f"ridge regression, {rows:,} rows", fontsize=10)
-    axes[1].legend(frameon=False, fontsize=8)
+    axes[-1].legend(frameon=False, fontsize=8, loc="center right")
     # No date and fixed names of elements: the same numbers give the same file.
     with rc_context({"svg.hashsalt": "verdicts", "svg.fonttype": "none"}):
         figure.savefig(path, metadata={"Date": None})
