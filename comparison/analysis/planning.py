@@ -31,13 +31,16 @@ def still_needed(
         cubes: Per metric and arm, scores (S, K, D).
         p_floor: Smallest empirical p that the study asks for; None: 0.05.
     """
+    level = p_floor or _LEVEL
     found: dict[str, tuple[str, ...]] = {}
     for one in comparisons:
         sentences = []
-        if one.comparison.verdict == "inconclusive" and one.comparison.count > 1:
+        open_question = one.comparison.verdict == "inconclusive"
+        if open_question and one.comparison.count > 1:
             sentences += [splits_needed(one.comparison).sentence, *_seeds(one, cubes[one.metric])]
-        if one.empirical is not None:
-            sentences += _draws(one.empirical, p_floor or _LEVEL)
+        # With too few draws the empirical p says little, whatever the verdict is.
+        if one.empirical is not None and (open_question or one.empirical.floor > level):
+            sentences += _draws(one.empirical, level)
         if sentences:
             found[one.name] = tuple(sentences)
     return found

@@ -90,21 +90,20 @@ def _scores(data: ReportData) -> Table:
 
 
 def _floors(data: ReportData) -> list[str]:
-    """Say per reference how it does against the floor with the best score."""
-    found = []
-    for reference in data.references:
-        own = [one for one in data.floors if one.metric == data.metrics[0] and _first(one) == reference]
-        scored = [one for one in own if not math.isnan(_floor_score(data, one))]
-        if scored:
-            best = max(scored, key=lambda one: sign_of(one.metric) * _floor_score(data, one))
-            found.append(_against_best(data, best))
-    return found
+    """Say how the references do against the floor with the best score."""
+    metric = data.metrics[0]
+    floors = [arm for arm in data.arms if arm.is_floor and not math.isnan(arm.estimates[metric].mean)]
+    if not floors:
+        return []
+    best = max(floors, key=lambda arm: sign_of(metric) * arm.estimates[metric].mean)
+    against = [one for one in data.floors if one.metric == metric and _second(one) == best.name]
+    found = [f"The best floor is {spoken(best.name)}."]
+    found += [f"{spoken(_first(one))} against it: {one.comparison.verdict}; {_brief(one)}." for one in against]
+    return found if len(against) > 1 else [" ".join(found)]
 
 
-def _against_best(data: ReportData, best: NamedComparison) -> str:
-    floor, reference = spoken(_second(best)), spoken(_first(best))
-    verdict, figures = best.comparison.verdict, figures_of(best, data)
-    return f"The best floor is {floor}; {reference} against it: {verdict}; {figures}."
+def _brief(one: NamedComparison) -> str:
+    return f"{metric_label(one.metric)} difference {estimate(one.comparison.estimate, signed=True)}"
 
 
 def _first(one: NamedComparison) -> str:
@@ -113,7 +112,3 @@ def _first(one: NamedComparison) -> str:
 
 def _second(one: NamedComparison) -> str:
     return one.contrast.pair[1] if one.contrast.pair else ""
-
-
-def _floor_score(data: ReportData, one: NamedComparison) -> float:
-    return data.arm(_second(one)).estimates[one.metric].mean

@@ -11,6 +11,8 @@ __all__ = ["html_page"]
 # Whatever a study's texts hold, a browser fetches nothing and runs nothing.
 # With more verdicts than these, a reader unfolds the rules.
 _IN_FULL = 6
+# With more than these the verdicts take the whole width, and the floors stand beneath.
+_ASIDE = 10
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 # Spaces within "[-0.01, +0.02]" and "p = 0.3".
@@ -60,7 +62,7 @@ def _first_screen(answer: Answer) -> str:
 <p class="scale">{escape(answer.scale)}</p>
 {warnings}
 </header>
-<div class="answer">
+<div class="{"answer many" if len(answer.verdicts) > _ASIDE else "answer"}">
 <section aria-label="Verdicts"><ol class="verdicts">{verdicts}</ol></section>
 <section class="scores" aria-label="Floors">{_table(answer.scores)}{floors}</section>
 </div>"""

@@ -87,7 +87,10 @@ footer {
 @media (min-width: 60rem) {
   main { padding: 1.6rem 2rem 5rem; }
   .answer { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 1.2rem; }
-  .glance { display: none; }
+  .many { grid-template-columns: minmax(0, 1fr); }
+  .many .verdicts { grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); }
+  .many .figures { font-size: 0.875rem; }
+  header:not(:has(+ .many)) .glance { display: none; }
   dl { display: grid; grid-template-columns: minmax(8rem, 16rem) 1fr; gap: 0.3rem 1.2rem; }
   dt { margin: 0; }
 }
@@ -101,7 +104,7 @@ footer {
   }
   body { font-size: 10.5pt; }
   main { max-width: none; padding: 0; }
-  nav, .glance { display: none; }
+  nav { display: none; }
   .lead { break-inside: avoid; }
   .lead > h2, .lead > p { break-after: avoid; }
   h2 { margin-top: 1.6rem; }

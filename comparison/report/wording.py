@@ -36,13 +36,14 @@ def number(value: float, signed: bool = False) -> str:
     """Return a number with three decimals, fewer where it is large; "undefined" for NaN.
 
     Example:
-        >>> number(0.12345), number(0.5, signed=True), number(1234.5), number(float("nan"))
-        ('0.123', '+0.500', '1,234', 'undefined')
+        >>> number(0.12345), number(0.5, signed=True), number(-1e-5), number(1234.5), number(float("nan"))
+        ('0.123', '+0.500', '0.000', '1,234', 'undefined')
     """
     if math.isnan(value):
         return "undefined"
     decimals = 3 if abs(value) < 100 else 1 if abs(value) < 1000 else 0
-    return f"{value:{'+' if signed else ''},.{decimals}f}"
+    text = f"{value:{'+' if signed else ''},.{decimals}f}"
+    return text if any(digit in text for digit in "123456789") else text.lstrip("+-")  # no sign where nothing is left
 
 
 def estimate(found: Estimate, signed: bool = False) -> str:

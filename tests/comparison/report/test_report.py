@@ -85,7 +85,7 @@ def test_page_says_verdicts_floors_and_failures(page, report_data):
         assert f"{found.name}: {found.comparison.verdict}" in page.text
     low, high = report_data.decisive[0].comparison.interval
     assert f"[{low:+.3f}, {high:+.3f}], region of practical equivalence ±0.01; 10 splits, 100 draws" in page.text
-    assert "The best floor is ridge; real against it: worse" in page.text
+    assert "The best floor is ridge. real against it: worse; AUROC difference -0.0" in page.text
     assert "2 of 2,020 planned runs failed" in page.text
     assert "the training loss is nan at step 212" in page.text
     assert "axonlight compare configs/studies/proteomics.yaml" in page.text
@@ -227,3 +227,26 @@ def test_a_failing_write_leaves_the_old_report(tmp_path, monkeypatch):
         "runs.parquet",
         "verdicts.json",
     ]
+
+
+def test_arms_of_factors_share_their_names_and_their_best_floor(tmp_path):
+    factors = {"activation": {"tanh": {}, "ash": {}}, "wiring": {"real": {}, "other": {"dense": "nodes"}}}
+    arms = ["tanh / real", "tanh / other", "ash / real", "ash / other", "ridge"]
+    scores = np.repeat([0.9, 0.8, 0.91, 0.8, 0.95], 3) + np.tile([0.0, 0.01, 0.02], 5)
+    study, frame = tiny(["done"] * 15, scores, arms)
+    study = StudyFields(
+        base="demo.yaml", factors=factors, reference={"wiring": "real"}, floors=["ridge"], folds=3, repeats=1
+    )
+    text = Page(write_report(analyze(study, frame), tmp_path).html.read_text(encoding="utf-8")).text
+    assert "tanh: real against other: better" in text
+    assert "The best floor is ridge. tanh / real against it: worse; AUROC difference -0.050" in text
+    assert "ash / real against it: worse; AUROC difference -0.040" in text
+
+
+def test_errors_are_compared_the_other_way_round(tmp_path):
+    study, frame = tiny(metrics=["rmse"], rope={"rmse": 0.02}, floors=["ridge"], arms=("real", "other"))
+    floor = frame[frame["arm"] == "other"].assign(arm="ridge", auroc=0.5)
+    frame = pd.concat([frame, floor]).rename(columns={"auroc": "rmse"})
+    text = Page(write_report(analyze(study, frame), tmp_path).html.read_text(encoding="utf-8")).text
+    assert "real against other: worse RMSE difference -0.097" in text
+    assert "The best floor is ridge. real against it: worse" in text
