@@ -17,6 +17,9 @@ class NullRecipe(TypedDict):
         class_path: Name of the null model.
         init_args: Its arguments.
         seed: Seed of the draw.
+
+    Example:
+        >>> null: NullRecipe = {"class_path": "Rewire", "init_args": {"fraction": 0.5}, "seed": 7}
     """
 
     class_path: str
@@ -34,7 +37,6 @@ class Recipe(TypedDict):
         dense: None, or which dense network takes the place of the network: one with as many "parameters", or one with
             as many "nodes" per layer.
         floor: Name of the floor, or None.
-        metrics: Names of the test metrics asked for.
         versions: Of the software that decides the figures.
         data_fingerprint: Checksum of the data, or None.
 
@@ -49,7 +51,6 @@ class Recipe(TypedDict):
     null: NotRequired[NullRecipe | None]
     dense: NotRequired[Literal["parameters", "nodes"] | None]
     floor: NotRequired[str | None]
-    metrics: NotRequired[list[str]]
     versions: NotRequired[Mapping[str, str]]
     data_fingerprint: NotRequired[str | None]
 

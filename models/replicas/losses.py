@@ -39,9 +39,14 @@ def replica_losses(task: Task, outputs: Tensor | HeadOutputs, target: Tensor) ->
         weights = None if task.class_weights is None else task.class_weights.to(outputs.dtype)[target.long()]
         wanted = target.to(outputs.dtype).expand(outputs.shape[:-1])
         logits = outputs.squeeze(-1)
-        return F.binary_cross_entropy_with_logits(logits, wanted, weight=weights, reduction="none").mean(dim=-1)
+        return _means(F.binary_cross_entropy_with_logits(logits, wanted, weight=weights, reduction="none"))
     if type(task) is RegressionTask:
         function = {"squared": F.mse_loss, "absolute": F.l1_loss, "huber": F.huber_loss}[task.error]
         wanted = target.to(outputs.dtype).expand(outputs.shape[:-1])
-        return function(outputs.squeeze(-1), wanted, reduction="none").mean(dim=-1)
+        return _means(function(outputs.squeeze(-1), wanted, reduction="none"))
     return torch.vmap(task.loss, in_dims=(0, None))(outputs, target)
+
+
+def _means(losses: Tensor) -> Tensor:
+    """Return the means (R,) of losses (R, B): in float64, as torch adds up in an order that depends on R."""
+    return losses.mean(dim=-1, dtype=torch.float64).to(losses.dtype)

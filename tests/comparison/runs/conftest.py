@@ -48,7 +48,21 @@ def _pathway_config(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def by_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> Callable:
+def scores_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> Callable:
+    """Return the test metrics that `test` writes for a checkpoint."""
+
+    def run(checkpoint: str) -> dict[str, float]:
+        monkeypatch.chdir(tmp_path)
+        assert main(["test", "--ckpt_path", checkpoint]) == 0, capfd.readouterr().err
+        return {name.removeprefix("test/"): values[-1] for name, values in _columns(_newest(tmp_path)).items()}
+
+    return run
+
+
+@pytest.fixture
+def by_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture, scores_of: Callable
+) -> Callable:
     """Return what `fit` and then `test` write for a config: test metrics, and the columns of the training."""
 
     def run(config: dict[str, Any], checkpoint: str = "last") -> tuple[dict[str, float], dict[str, list[float]]]:
@@ -56,9 +70,7 @@ def by_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyte
         Path("config.yaml").write_text(yaml.safe_dump(config))
         assert main(["fit", "--config", "config.yaml"]) == 0, capfd.readouterr().err
         curves = _columns(_newest(tmp_path))
-        assert main(["test", "--ckpt_path", checkpoint]) == 0, capfd.readouterr().err
-        scores = {name.removeprefix("test/"): values[-1] for name, values in _columns(_newest(tmp_path)).items()}
-        return scores, curves
+        return scores_of(checkpoint), curves
 
     return run
 

@@ -148,3 +148,14 @@ def test_a_sibling_is_the_run_that_would_be_built(pathway_config):
     assert sibling.details == drawn.details
     assert sibling.parameters == drawn.parameters
     assert sibling.task.hparams == drawn.task.hparams
+
+
+def test_a_replica_is_a_checkpoint_for_the_command_line(pathway_config, scores_of, tmp_path):
+    runs = [build_run(recipe) for recipe in draws(pathway_config(), 1)]
+    task = ReplicaTask([run.task for run in runs], seeds=3)
+    trainer = runs[0].trainer([])
+    trainer.fit(task, datamodule=runs[0].data)
+    trainer.test(task, datamodule=runs[0].data, verbose=False)
+    task.save_replica(0, tmp_path / "replica.ckpt", runs[0].data)
+    scores = {name.removeprefix("test/"): value for name, value in task.results()[0]["scores"].items()}
+    assert scores_of(str(tmp_path / "replica.ckpt")) == pytest.approx(scores, abs=1e-6)
