@@ -34,8 +34,9 @@ def product(weight: Tensor, x: Tensor, structure: EdgeStructure, transposed: boo
         pointer, index, order = structure.input_pointer, structure.input_index, structure.input_order
     else:
         pointer, index, order = structure.output_pointer, structure.output_index, structure.output_order
-    x = x.contiguous()
-    values = weight.index_select(0, order) if order.shape[0] else weight
+    # Where a derivative is wanted, torch's embedding bag notes what it would need for its own.
+    x = x.detach().contiguous()
+    values = weight.index_select(0, order) if order.shape[0] else weight.detach()
     if backend == "csr":
         matrix = _csr(pointer, index, values, x.shape[0])
         with torch.autocast(x.device.type, enabled=False):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ._eager import is_plain
 
-__all__ = ["UnitDropout", "draw_mask"]
+__all__ = ["UnitDropout", "count_bits", "draw_mask", "mask_of_bits", "random_bits"]
 
 _LEVELS = 1 << 16
 _LOWEST = -(1 << 15)
@@ -26,14 +26,31 @@ def draw_mask(out: Tensor, p: float, generator: torch.Generator | None = None, f
         >>> draw_mask(torch.empty(2, 100_000), 0.5, torch.Generator().manual_seed(0)).unique()
         tensor([0., 2.])
     """
+    bits = random_bits(torch.empty(count_bits(out.numel()), dtype=torch.int64, device=out.device), generator)
+    return mask_of_bits(bits, out, p, factor)
+
+
+def count_bits(entries: int) -> int:
+    """Return how many int64 of random bits a mask needs."""
+    return -(-entries // 4)
+
+
+def random_bits(out: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Fill int64 with random bits, all 64 of them: without the lowest number the sign would stay 0."""
+    return out.random_(-(1 << 63), None, generator=generator)
+
+
+def mask_of_bits(bits: Tensor, out: Tensor, p: float, factor: float) -> Tensor:
+    """Fill a mask, or a stack of masks (R, ...) from a stack of bits (R, count), as `draw_mask` says."""
     kept = max(1, round((1 - p) * _LEVELS))
-    bits = torch.empty(-(-out.numel() // 4), dtype=torch.int64, device=out.device)
-    # all 64 bits; without the lowest number the sign would stay 0
-    bits.random_(-(1 << 63), None, generator=generator)
-    levels = bits.view(torch.int16)[: out.numel()].view(out.shape)
     if kept == _LEVELS:
         return out.fill_(factor)
-    return torch.lt(levels, _LOWEST + kept, out=out).mul_(factor * _LEVELS / kept)
+    levels = bits.view(torch.int16)
+    levels = levels[..., : out.numel() // (levels.numel() // levels.shape[-1])]
+    # written as numbers at once: numbers times truth values take five times as long
+    flat = out.view(levels.shape)
+    torch.lt(levels, _LOWEST + kept, out=flat).mul_(factor * _LEVELS / kept)
+    return out
 
 
 class UnitDropout(nn.Dropout):

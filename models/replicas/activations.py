@@ -68,8 +68,12 @@ class StackedActivation(StackedLeaf):
         return torch.vmap(one, in_dims=(0, None if x.dim() == 2 else 0))(values, x)
 
     def values(self, replica: int) -> dict[str, Tensor]:
-        """Return views of the values of one replica, by their names in its own activation."""
+        """Return copies of the values of one replica, by their names in its own activation."""
         return {self._names[key]: value for key, value in super().values(replica).items()}
+
+    def assign(self, replica: int, name: str, value: Tensor) -> None:
+        """Set a value of one replica, by its name in its own activation."""
+        super().assign(replica, name.replace(".", "__"), value)
 
 
 def stack_activations(modules: Sequence[nn.Module]) -> nn.Module:

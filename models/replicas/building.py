@@ -1,8 +1,8 @@
 """The networks of replicas, each built as it would be built alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -41,13 +41,13 @@ def build_networks(
     networks = []
     with torch.random.fork_rng():
         for replica in range(number):
-            seed, hierarchy, activation = (
-                None if values is None else values[replica % len(values)]
-                for values in (seeds, hierarchies, activations)
-            )
-            factory: Callable[..., nn.Module] = network
-            if activation is not None:
-                factory = partial(network, activation=activation)
+            seed, hierarchy, activation = (_of(values, replica) for values in (seeds, hierarchies, activations))
+            factory = network if activation is None else partial(cast(Any, network), activation=activation)
             torch.manual_seed(seed)
             networks.append(build_network(factory, in_features, out_features, feature_names, hierarchy))
     return networks
+
+
+def _of(values: Sequence[Any] | None, replica: int) -> Any:
+    """Return what a replica has of what is given for each or for all."""
+    return None if values is None else values[replica % len(values)]

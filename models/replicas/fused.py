@@ -16,7 +16,7 @@ from ..layers import EdgeStructure
 from ..layers._kernels import product, sampled
 from ..layers.choice import choose_sparse_backend
 from ..pathways.layer import PathwayLayer, side_by_side
-from .leaves import StackedBatchNorm, StackedDropout, StackedEdgeLinear
+from .leaves import StackedBatchNorm, StackedDropout, StackedEdgeLinear, StackedLayerNorm
 
 __all__ = ["FusedPathwayLayer"]
 
@@ -38,11 +38,12 @@ _CURVES = {nn.Sigmoid: Curve(True), nn.Tanh: Curve(True, 2.0, 2.0, 0.5), nn.ReLU
 class Plan(NamedTuple):
     """What a call needs besides tensors; the curve is None where the activation is a module of its own."""
 
-    count: int
+    replicas: int
     structure: EdgeStructure
     backend: str
     norm: StackedBatchNorm | None
     curve: Curve | None
+    zeros: Tensor
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -51,7 +52,7 @@ def _rows(x: Tensor) -> Tensor:
 
 
 class _FusedLayer(Function):
-    """Map x to (R, B, N), given weights, bias, scale and shift of the norm, and masks (R or 1, N, B) times the factor."""
+    """Map x to (R, B, N), given weights, bias, scale and shift (R, N), and masks (R or 1, N, B) times the factor."""
 
     @staticmethod
     def forward(
@@ -70,7 +71,7 @@ class _FusedLayer(Function):
         centred = deviation = None
         if plan.norm is not None:
             centred = y
-            y, deviation = _normalise(y, bias, scale, shift, curve.slope, plan.norm)
+            y, deviation = _normalise(y, bias, scale, shift, curve.slope, plan.norm, plan.zeros)
         else:
             y = y if bias is None else y.add_(bias.view(-1, 1))
             y = y if curve.slope == 1 else y.mul_(curve.slope)
@@ -78,48 +79,54 @@ class _FusedLayer(Function):
             core, out = None, y
         else:
             core = y.sigmoid_() if curve.is_sigmoid else y.relu_()
-            out = _masked(core, mask, curve, plan.count)
+            out = _masked(core, mask, curve, plan.replicas)
         ctx.save_for_backward(weight, rows, scale, mask, centred, deviation, core)
         ctx.plan, ctx.is_shared = plan, x.dim() == 2
-        return out.unflatten(0, (plan.count, -1)).mT
+        return out.unflatten(0, (plan.replicas, -1)).mT
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         weight, rows, scale, mask, centred, deviation, core = ctx.saved_tensors
         plan: Plan = ctx.plan
         (g,) = gradients
         g, gain = _before_curve(g.mT.contiguous(), core, mask, plan)
         bias_gradient = scale_gradient = shift_gradient = None
         if plan.norm is not None:
-            g, scale_gradient, shift_gradient = _before_norm(g, scale, centred, deviation, gain, plan.norm)
+            g, scale_gradient, shift_gradient = _before_norm(g, scale, centred, deviation, gain, plan)
             # batch norm takes any constant away
-            bias_gradient = g.new_zeros(len(g)) if ctx.needs_input_grad[2] else None
+            bias_gradient = plan.zeros.view(plan.replicas, -1) if ctx.needs_input_grad[2] else None
             gain = 1.0
         elif ctx.needs_input_grad[2]:
-            bias_gradient = g.sum(1).mul_(gain)
+            bias_gradient = g.sum(1).mul_(gain).view(plan.replicas, -1)
         x_gradient = None
         if ctx.needs_input_grad[0]:
             x_gradient = product(weight if gain == 1 else weight * gain, g, plan.structure, True, plan.backend)
-            x_gradient = x_gradient.t() if ctx.is_shared else x_gradient.unflatten(0, (plan.count, -1)).mT
+            x_gradient = x_gradient.t() if ctx.is_shared else x_gradient.unflatten(0, (plan.replicas, -1)).mT
         weight_gradient = sampled(g, rows, plan.structure, plan.backend)
         weight_gradient = weight_gradient if gain == 1 else weight_gradient.mul_(gain)
         return x_gradient, weight_gradient, bias_gradient, scale_gradient, shift_gradient, None, None
 
 
 def _normalise(
-    y: Tensor, bias: Tensor | None, scale: Tensor | None, shift: Tensor | None, slope: float, norm: StackedBatchNorm
+    y: Tensor,
+    bias: Tensor | None,
+    scale: Tensor | None,
+    shift: Tensor | None,
+    slope: float,
+    norm: StackedBatchNorm,
+    zeros: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Centre rows in place; return slope times the normalised rows, and one over their standard deviations."""
     number = y.shape[1]
     mean = y.mean(1)
     y.sub_(mean.unsqueeze(1))
     squares = torch.linalg.vector_norm(y, dim=1).square_()
-    norm.update(mean if bias is None else mean.add_(bias), squares / max(number - 1, 1))
+    norm.update(mean if bias is None else mean.add_(bias.view(-1)), squares / (number - 1))
     variance = squares.div_(number)
-    wide = [None if value is None else value * slope for value in (scale, shift)]
+    wide = [None if value is None else (value * slope).view(-1) for value in (scale, shift)]
     # Evaluation mode writes in one pass what training mode takes four for.
-    z = _aten.native_batch_norm(y[None], *wide, torch.zeros_like(variance), variance, False, 0.0, norm.eps)[0][0]
+    z = _aten.native_batch_norm(y[None], *wide, zeros, variance, False, 0.0, norm.eps)[0][0]
     return z, variance.add_(norm.eps).rsqrt_()
 
 
@@ -128,9 +135,12 @@ def _masked(core: Tensor, mask: Tensor | None, curve: Curve, count: int) -> Tens
     if mask is None:
         plain = curve.factor == 1 and curve.offset == 0
         return core if plain else torch.add(core.new_tensor(-curve.factor * curve.offset), core, alpha=curve.factor)
-    out = core - curve.offset if curve.offset else core.clone()
-    out.unflatten(0, (count, -1)).mul_(mask)
-    return out
+    core = core.view(count, *mask.shape[1:])
+    if curve.offset == 0:
+        return (core * mask).flatten(0, 1)
+    if mask.shape[0] == 1:  # one pass: the mask is small
+        return torch.addcmul(mask * -curve.offset, core, mask).flatten(0, 1)
+    return (core - curve.offset).mul_(mask).flatten(0, 1)
 
 
 def _before_curve(g: Tensor, core: Tensor | None, mask: Tensor | None, plan: Plan) -> tuple[Tensor, float]:
@@ -149,18 +159,17 @@ def _before_curve(g: Tensor, core: Tensor | None, mask: Tensor | None, plan: Pla
 
 
 def _before_norm(
-    g: Tensor, scale: Tensor | None, centred: Tensor, deviation: Tensor, gain: float, norm: StackedBatchNorm
+    g: Tensor, scale: Tensor | None, centred: Tensor, deviation: Tensor, gain: float, plan: Plan
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return the gradients of the rows before the norm, of its scale and of its shift."""
-    factor = torch.full_like(deviation, gain) if scale is None else scale * gain
+    factor = torch.full_like(deviation, gain) if scale is None else (scale * gain).view(-1)
     wanted = [True, scale is not None, scale is not None]
-    zeros = torch.zeros_like(deviation)
     found = _aten.native_batch_norm_backward(
-        g[None], centred[None], factor, None, None, zeros, deviation, True, norm.eps, wanted
+        g[None], centred[None], factor, None, None, plan.zeros, deviation, True, 0.0, wanted
     )
     if scale is None:
         return found[0][0], None, None
-    return found[0][0], found[1].mul_(gain), found[2].mul_(gain)
+    return found[0][0], *(value.mul_(gain).view(plan.replicas, -1) for value in found[1:])
 
 
 class FusedPathwayLayer(PathwayLayer):
@@ -168,26 +177,28 @@ class FusedPathwayLayer(PathwayLayer):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map the outputs of the layers it reads to (R, B, N)."""
-        linear, norm = cast(StackedEdgeLinear, self.linear), self.norm
-        is_normed = isinstance(norm, StackedBatchNorm)
-        if not self.training or not (is_normed or isinstance(norm, nn.Identity)) or not linear.weight.dtype.itemsize >= 4:
+        if not self.training or isinstance(self.norm, StackedLayerNorm):
             return super().forward(*inputs)
         x = side_by_side(inputs)
-        curve = _CURVES.get(type(self.activation))
+        linear, norm, dropout = cast(StackedEdgeLinear, self.linear), self.norm, self.dropout
+        plan = self._plan(linear, x.dim() == 2)
         mask = scale = shift = None
         if isinstance(norm, StackedBatchNorm):
-            scale, shift = norm.weight, norm.bias
             norm.check(x)
-        if curve is not None and isinstance(self.dropout, StackedDropout):
-            like = linear.weight.new_empty(linear.out_features, x.shape[-2])
-            mask = self.dropout.draw(like, curve.factor)
-        plan = Plan(
-            linear.count,
-            linear.structure(x.dim() == 2),
-            choose_sparse_backend(linear.backend, x.device.type),
-            norm if isinstance(norm, StackedBatchNorm) else None,
-            curve,
-        )
-        flat = [None if value is None else value.flatten() for value in (linear.bias, scale, shift)]
-        y: Any = _FusedLayer.apply(x.to(linear.weight.dtype), linear.weight, *flat, mask, plan)
-        return y if curve is not None else self.dropout(self.activation(y))
+            scale, shift = norm.weight, norm.bias
+        if plan.curve is not None and isinstance(dropout, StackedDropout):
+            mask = dropout.draw(plan.zeros.new_empty(linear.out_features, x.shape[-2]), plan.curve.factor)
+        y: Any = _FusedLayer.apply(x, linear.weight, linear.bias, scale, shift, mask, plan)
+        return y if plan.curve is not None else dropout(self.activation(y))
+
+    def _plan(self, linear: StackedEdgeLinear, is_shared: bool) -> Plan:
+        weight = linear.weight
+        key = (weight.device, weight.dtype, is_shared)
+        if self.__dict__.get("_planned", (None,))[0] != key:
+            backend = choose_sparse_backend(linear.backend, weight.device.type)
+            zeros = weight.new_zeros(linear.count * linear.out_features)
+            norm = self.norm if isinstance(self.norm, StackedBatchNorm) else None
+            curve = _CURVES.get(type(self.activation))
+            plan = Plan(linear.count, linear.structure(is_shared), backend, norm, curve, zeros)
+            self.__dict__["_planned"] = (key, plan)
+        return self.__dict__["_planned"][1]

@@ -51,16 +51,15 @@ class StackedLeaf(nn.Module):
         return slice(first, last)
 
     def values(self, replica: int) -> dict[str, Tensor]:
-        """Return views of the values of one replica, by their names in the replica's own leaf."""
+        """Return copies of the values of one replica, by their names in the replica's own leaf."""
         tensors = {**self._parameters, **self._buffers}
-        return {
-            name: self._own_shape(name, tensor[self.rows(name, replica, replica + 1)].detach())
-            for name, tensor in tensors.items()
-            if tensor is not None
-        }
+        return {name: tensor[replica].detach().clone() for name, tensor in tensors.items() if tensor is not None}
 
-    def _own_shape(self, name: str, rows: Tensor) -> Tensor:
-        return rows.squeeze(0)
+    def assign(self, replica: int, name: str, value: Tensor) -> None:
+        """Set a value of one replica, given as in the replica's own leaf."""
+        tensor = {**self._parameters, **self._buffers}[name]
+        if tensor is not None:
+            tensor.detach()[replica].copy_(value)
 
 
 class StackedEdgeLinear(StackedLeaf):
@@ -74,11 +73,18 @@ class StackedEdgeLinear(StackedLeaf):
         first = modules[0]
         self.in_features, self.out_features, self.backend = first.in_features, first.out_features, first.backend
         self.starts = [0, *accumulate(module.structure.num_edges for module in modules)]
+        # Sorted by output, as the kernels read them; the empty order says that they already are.
+        self._orders = [module.structure.output_order.long().cpu() for module in modules]
         self.weight = nn.Parameter(torch.cat([module.weight.detach() for module in modules]))
+        for replica, module in enumerate(modules):
+            self.assign(replica, "weight", module.weight.detach())
         bias = None if first.bias is None else nn.Parameter(torch.stack([_bias(module).detach() for module in modules]))
         self.is_bias_lost = first.is_bias_lost
         self.register_parameter("bias", bias)
-        self._edges = [module.edges.cpu() for module in modules]
+        self._edges = [
+            module.edges.cpu()[:, order] if len(order) else module.edges.cpu()
+            for module, order in zip(modules, self._orders, strict=True)
+        ]
         self._structures: dict[bool, EdgeStructure] = {}
 
     def structure(self, is_shared: bool) -> EdgeStructure:
@@ -110,8 +116,24 @@ class StackedEdgeLinear(StackedLeaf):
         """Weights lie by the numbers of edges."""
         return slice(self.starts[first], self.starts[last]) if name == "weight" else slice(first, last)
 
-    def _own_shape(self, name: str, rows: Tensor) -> Tensor:
-        return rows if name == "weight" else rows.squeeze(0)
+    def values(self, replica: int) -> dict[str, Tensor]:
+        """Return copies of the values of one replica, the weights in the order of its own edges."""
+        weight, order = self.weight.detach()[self.rows("weight", replica, replica + 1)].clone(), self._order(replica)
+        if len(order):
+            weight = torch.empty_like(weight).index_copy_(0, order, weight)
+        bias = {} if self.bias is None else {"bias": self.bias.detach()[replica].clone()}
+        return {"weight": weight, **bias}
+
+    def assign(self, replica: int, name: str, value: Tensor) -> None:
+        """Set a value of one replica, weights given in the order of its own edges."""
+        if name != "weight":
+            super().assign(replica, name, value)
+            return
+        order = self._order(replica).to(value.device)
+        self.weight.detach()[self.rows("weight", replica, replica + 1)].copy_(value[order] if len(order) else value)
+
+    def _order(self, replica: int) -> Tensor:
+        return self._orders[replica].to(self.weight.device)
 
 
 def _bias(module: Any) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .leaves import StackedLeaf
 
-__all__ = ["Link", "add_gradients", "link_block"]
+__all__ = ["Gradients", "Link", "link_block"]
 
 
 class Link(NamedTuple):
@@ -52,16 +52,35 @@ def _count(block: nn.Module) -> int:
     return next(module.count for module in block.modules() if isinstance(module, StackedLeaf))
 
 
-def add_gradients(loss: Tensor, links: Sequence[Link]) -> None:
-    """Add the gradients of a block's loss to those of the whole."""
-    wanted = [link for link in links if link.whole.requires_grad]
-    gradients = torch.autograd.grad(loss, [link.part for link in wanted], allow_unused=True)
-    places, values = [], []
-    for (whole, rows, _), gradient in zip(wanted, gradients, strict=True):
-        if gradient is None:
-            continue
+class Gradients:
+    """Adds the gradients of blocks to those of the whole, whose memory is kept from step to step."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, Tensor] = {}
+        self._places: dict[int, Tensor] = {}
+
+    def add(self, loss: Tensor, links: Sequence[Link]) -> None:
+        """Differentiate a block's loss and add what comes out.
+
+        Args:
+            loss: A number.
+            links: The parameters of the block.
+        """
+        wanted = [link for link in links if link.whole.requires_grad]
+        found = torch.autograd.grad(loss, [link.part for link in wanted], allow_unused=True)
+        pairs = [(link, value) for link, value in zip(wanted, found, strict=True) if value is not None]
+        if pairs:
+            torch._foreach_add_([self._place(link) for link, _ in pairs], [value for _, value in pairs])  # pyright: ignore[reportPrivateImportUsage]
+
+    def _place(self, link: Link) -> Tensor:
+        whole, rows, part = link
+        kept = self._kept.get(id(whole))
         if whole.grad is None:
-            whole.grad = torch.zeros_like(whole)
-        places.append(whole.grad[rows])
-        values.append(gradient)
-    torch._foreach_add_(places, values)
+            kept = torch.zeros_like(whole) if kept is None else kept.zero_()
+            whole.grad = kept
+        if kept is None or whole.grad is not kept:
+            self._kept[id(whole)] = kept = whole.grad
+            self._places.clear()
+        if id(part) not in self._places:
+            self._places[id(part)] = kept[rows]
+        return self._places[id(part)]

@@ -5,11 +5,12 @@ Legend of shapes: R replicas, N units, B batch.
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..layers.dropout import draw_mask
+from ..layers.dropout import count_bits, draw_mask, mask_of_bits, random_bits
 
 __all__ = ["StepMasks"]
 
@@ -19,7 +20,7 @@ class StepMasks:
 
     A network alone draws mask after mask, layer by layer, from the global generator that its step has seeded. Here
     replicas are worked through in blocks: every block starts again at the first mask, and a seed that several replicas
-    have keeps its masks until the pass is over.
+    have keeps its random bits until the pass is over.
 
     Example:
         >>> masks = StepMasks()
@@ -34,13 +35,20 @@ class StepMasks:
         self._seeds: list[int] | None = None
         self._shared: set[int] = set()
         self._generators: dict[int, torch.Generator] = {}
+        self._spare: dict[torch.device, list[torch.Generator]] = {}
         self._kept: dict[int, list[Tensor]] = {}
         self._place = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Generators cannot be copied; what copies need is seeded anew at every step.
+        return {**vars(self), "_generators": {}, "_spare": {}, "_kept": {}}
 
     def seed(self, seeds: Sequence[int] | None) -> None:
         """Take the seed of every replica for the coming step; None draws from torch's global generator."""
         self._seeds = None if seeds is None else [int(seed) for seed in seeds]
         self._shared = {seed for seed, count in Counter(self._seeds or ()).items() if count > 1}
+        for generator in self._generators.values():
+            self._spare.setdefault(generator.device, []).append(generator)
         self._generators.clear()
 
     def start_pass(self) -> None:
@@ -70,22 +78,28 @@ class StepMasks:
             return draw_mask(like.new_empty(count, *like.shape), p, factor=factor)
         seeds = self._seeds[first : first + count]
         if len(set(seeds)) == 1 and seeds[0] in self._shared:
-            return self._kept_mask(seeds[0], place, like, p, factor).unsqueeze(0)
-        masks = like.new_empty(count, *like.shape)
-        for mask, seed in zip(masks, seeds, strict=True):
+            bits = self._kept_bits(seeds[0], place, like)
+            return mask_of_bits(bits, torch.empty_like(like), p, factor).unsqueeze(0)
+        # Bits replica by replica, all the rest at once.
+        bits = torch.empty(count, count_bits(like.numel()), dtype=torch.int64, device=like.device)
+        for row, seed in zip(bits, seeds, strict=True):
             if seed in self._shared:
-                mask.copy_(self._kept_mask(seed, place, like, p, factor))
+                row.copy_(self._kept_bits(seed, place, like))
             else:
-                draw_mask(mask, p, self._generator(seed, like.device), factor)
-        return masks
+                random_bits(row, self._generator(seed, like.device))
+        return mask_of_bits(bits, like.new_empty(count, *like.shape), p, factor)
 
-    def _kept_mask(self, seed: int, place: int, like: Tensor, p: float, factor: float) -> Tensor:
+    def _kept_bits(self, seed: int, place: int, like: Tensor) -> Tensor:
         kept = self._kept.setdefault(seed, [])
         if len(kept) == place:
-            kept.append(draw_mask(like.new_empty(like.shape), p, self._generator(seed, like.device), factor))
+            bits = torch.empty(count_bits(like.numel()), dtype=torch.int64, device=like.device)
+            kept.append(random_bits(bits, self._generator(seed, like.device)))
         return kept[place]
 
     def _generator(self, seed: int, device: torch.device) -> torch.Generator:
-        if seed not in self._generators:
-            self._generators[seed] = torch.Generator(device).manual_seed(seed)
-        return self._generators[seed]
+        generator = self._generators.get(seed)
+        if generator is None:
+            spare = self._spare.setdefault(device, [])
+            generator = (spare.pop() if spare else torch.Generator(device)).manual_seed(seed)
+            self._generators[seed] = generator
+        return generator

@@ -15,16 +15,18 @@ from ...structures import Hierarchy
 from ..head_outputs import HeadOutputs
 from ..tasks.task import NetworkFactory
 from .building import build_networks
-from .linking import Link, add_gradients, link_block
+from .linking import Gradients, Link, link_block
 from .masks import StepMasks
-from .stacking import stack_networks, values_of
+from .stacking import assign_values, stack_networks, values_of
 
 __all__ = ["Replicas"]
 
 Outputs = Tensor | HeadOutputs
 
-# Replicas that are worked through at once on a processor: their tensors should stay in the cache.
-_BLOCK = 10
+# Entries of the widest layer that a thread works through at once, at a batch of 64: 1 MiB should stay in its cache.
+_ENTRIES = 1 << 18
+_BATCH = 64
+_FEWEST = 4
 
 
 class Replicas(nn.Module):
@@ -107,9 +109,9 @@ class Replicas(nn.Module):
         # Plain tuples: what they hold is no part of this module's state.
         self._networks = tuple(networks)
         self.stacked = stack_networks(networks, self._masks)
-        self.block_size = _BLOCK if block_size is None else block_size
-        if self.block_size < 1:
+        if block_size is not None and block_size < 1:
             raise InputError(f"block_size is {block_size}; it must be a positive integer")
+        self.block_size = block_size or _good_block_size(networks[0])
         self._blocks = tuple(
             (start, stack_networks(networks[start : start + self.block_size], self._masks, start, is_fused=True))
             for start in range(0, len(networks), self.block_size)
@@ -156,7 +158,7 @@ class Replicas(nn.Module):
             if block.training != self.training:  # Lightning sets the mode of each module that it can see
                 block.train(self.training)
             losses = loss(block(x), slice(start, min(start + self.block_size, self.num_replicas)))
-            add_gradients(losses.sum(), links)
+            self._gradients.add(losses.sum(), links)
             parts.append(losses.detach())
         return torch.cat(parts)
 
@@ -164,8 +166,7 @@ class Replicas(nn.Module):
 
     def state(self, replica: int) -> dict[str, Tensor]:
         """Return a copy of the values of one replica, by their names in its own network."""
-        values = values_of(self.stacked, self._place(replica))
-        return {name: value.clone() for name, value in values.items()}
+        return values_of(self.stacked, self._place(replica))
 
     def load(self, replica: int, state: dict[str, Tensor]) -> None:
         """Take over the values of one replica, as `state` returned them or as its own network's `state_dict`.
@@ -173,11 +174,9 @@ class Replicas(nn.Module):
         Raises:
             InputError: If a value is missing.
         """
-        values = values_of(self.stacked, self._place(replica))
-        if missing := values.keys() - state.keys():
+        if missing := self.state(replica).keys() - state.keys():
             raise InputError(f"the state of replica {replica} lacks {', '.join(sorted(missing))}")
-        for name, value in values.items():
-            value.copy_(state[name])
+        assign_values(self.stacked, replica, state)
 
     def network(self, replica: int) -> nn.Module:
         """Return an ordinary network with the values that a replica has now."""
@@ -196,6 +195,7 @@ class Replicas(nn.Module):
 
     def _link_blocks(self) -> None:
         self._links: list[list[Link]] = [link_block(self.stacked, block, start) for start, block in self._blocks]
+        self._gradients = Gradients()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)
@@ -212,6 +212,11 @@ class Replicas(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._link_blocks()  # copies have storage of their own
+
+
+def _good_block_size(network: nn.Module) -> int:
+    widest = max((getattr(module, "out_features", 1) for module in network.modules()), default=1)
+    return max(_FEWEST, _ENTRIES * torch.get_num_threads() // (widest * _BATCH))
 
 
 def _feature_major(x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Legend of shapes: R replicas.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -23,7 +23,7 @@ from .fused import FusedPathwayLayer
 from .leaves import StackedBatchNorm, StackedDropout, StackedEdgeLinear, StackedLayerNorm, StackedLeaf, StackedLinear
 from .masks import StepMasks
 
-__all__ = ["stack_networks", "values_of"]
+__all__ = ["assign_values", "stack_networks", "values_of"]
 
 # Modules whose forward treats a leading dimension as it is, and what must agree between replicas besides their parts.
 _CONTAINERS: dict[type, tuple[str, ...]] = {
@@ -116,12 +116,23 @@ def stack_networks(
 
 
 def values_of(stacked: nn.Module, replica: int) -> dict[str, Tensor]:
-    """Return views of the values of one replica, by their names in its own network."""
+    """Return copies of the values of one replica, by their names in its own network."""
     found: dict[str, Tensor] = {}
     for path, module in stacked.named_modules():
         if isinstance(module, StackedLeaf):
             own = module.values(replica)
         else:
-            own = {name: value.detach()[replica] for name, value in module.named_parameters(recurse=False)}
+            own = {name: value.detach()[replica].clone() for name, value in module.named_parameters(recurse=False)}
         found.update({f"{path}.{name}".strip("."): value for name, value in own.items()})
     return found
+
+
+def assign_values(stacked: nn.Module, replica: int, state: Mapping[str, Tensor]) -> None:
+    """Set the values of one replica, given by their names in its own network."""
+    for path, module in stacked.named_modules():
+        if isinstance(module, StackedLeaf):
+            for name in module.values(replica):
+                module.assign(replica, name, state[f"{path}.{name}".strip(".")])
+        else:
+            for name, value in module.named_parameters(recurse=False):
+                value.detach()[replica].copy_(state[f"{path}.{name}".strip(".")])
