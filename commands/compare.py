@@ -126,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
     paths, answer = write_report(data, study.output), answer_of(data)
     print(f"\n{answer.summary}")
     for line in answer.verdicts:
-        print(f"  {line.word:<12}  {line.sentence}\n{'':16}{line.figures}")
+        print(f"  {line.sentence}")
     print("\n".join([*answer.floors, f"report: {paths.html}"]))
     if failed:
         print(

@@ -8,6 +8,8 @@ from typing import Any, Self, TextIO
 __all__ = ["StudyProgress", "spoken_time"]
 
 _SECONDS_BETWEEN_LINES = 10.0
+# Share of the runs after which the time left is worth telling.
+_PACE_KNOWN = 0.05
 
 
 def spoken_time(seconds: float) -> str:
@@ -68,9 +70,9 @@ class StudyProgress:
 
     @property
     def seconds_left(self) -> float:
-        """What is left at the pace so far; NaN before the first run."""
+        """What is left at the pace so far; NaN before there is one: workers start, and groups come at once."""
         finished = self.done + self.failed - self._before
-        if not finished:
+        if finished < _PACE_KNOWN * (self.total - self._before):
             return float("nan")
         return (time.monotonic() - self._began) / finished * (self.total - self.done - self.failed)
 

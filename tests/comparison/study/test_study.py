@@ -195,6 +195,17 @@ def test_a_trained_study_ends_in_a_report(tmp_path):
     assert "axonlight compare" in paths.html.read_text()
 
 
+def test_workers_train_what_this_process_trains(tmp_path):
+    arms = {arm: SMALL["arms"][arm] for arm in ("real", "random", "ash")}
+    frames = []
+    for workers in (0, 2):
+        study = Study(**{**SMALL, "arms": arms, "seeds": 1, "repeats": 1}, output=tmp_path / str(workers))
+        with study.run(workers=workers, progress=False) as ledger:
+            frames.append(ledger.frame().drop(columns="seconds"))
+    assert set(frames[0]["state"]) == {"done"}
+    assert frames[0].equals(frames[1])
+
+
 def test_a_file_that_is_no_ledger_is_refused(tmp_path):
     (tmp_path / "ledger.sqlite").write_text("nothing of the kind")
     with pytest.raises(InputError, match=r"ledger.sqlite is not a ledger of a study"):
