@@ -130,6 +130,13 @@ def test_training_together_equals_training_alone(optimizer):
     assert_equal(together, alone)
 
 
+def test_single_precision_differs_by_rounding_alone():
+    data = make_data(val_fraction=0.0)
+    options = {"optimizer": partial(torch.optim.SGD, lr=0.05), "trainer": {"precision": "32-true"}}
+    together, alone = (train(data, 67, **options) for train in (train_together, train_alone))
+    assert_equal(together, alone, tolerance=1e-6)
+
+
 @pytest.mark.parametrize(
     "case",
     [
