@@ -98,7 +98,7 @@ class ConfigResolver:
         try:
             with input_errors():
                 parsed = self._command.parser.parse_args(arguments)
-                plain = self._command._parser("fit").dump(parsed["fit"], skip_none=False)
+                plain = self._command._parser("fit").dump(parsed["fit"], skip_unset=False)
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
         config = yaml.safe_load(plain)
