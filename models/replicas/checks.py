@@ -12,6 +12,8 @@ __all__ = ["check_alike", "named"]
 
 # Buffers that are part of the architecture and belong to all replicas.
 _SHARED = {"columns", "loss_weights", "prediction_weights"}
+# The text that an activation was built from names its values, which may differ.
+_TEXT = "spec"
 _PLAIN = (bool, int, float, str, tuple, type(None))
 
 
@@ -56,7 +58,7 @@ def _check_single(module: nn.Module, path: str) -> None:
 def _description(module: nn.Module, settings: Sequence[str] | None) -> dict[str, Any]:
     """Return what must agree: settings, names of parts, shapes of values."""
     if settings is None:
-        plain = {key: value for key, value in vars(module).items() if isinstance(value, _PLAIN)}
+        plain = {key: value for key, value in vars(module).items() if isinstance(value, _PLAIN) and key != _TEXT}
     else:
         plain = {key: getattr(module, key) for key in settings}
     shapes = {name: _shape(module, name, value) for name, value in module.named_parameters(recurse=False)}

@@ -177,10 +177,10 @@ class FusedPathwayLayer(PathwayLayer):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map the outputs of the layers it reads to (R, B, N)."""
-        if not self.training or isinstance(self.norm, StackedLayerNorm):
-            return super().forward(*inputs)
-        x = side_by_side(inputs)
         linear, norm, dropout = cast(StackedEdgeLinear, self.linear), self.norm, self.dropout
+        if not self.training or isinstance(norm, StackedLayerNorm) or linear.weight.dtype.itemsize < 4:
+            return super().forward(*inputs)
+        x = side_by_side(inputs).to(linear.weight.dtype)
         plan = self._plan(linear, x.dim() == 2)
         mask = scale = shift = None
         if isinstance(norm, StackedBatchNorm):

@@ -107,9 +107,13 @@ class StackedEdgeLinear(StackedLeaf):
         samples = x if is_shared else x.mT.flatten(0, 1).t()
         structure = self.structure(is_shared)
         backend = choose_sparse_backend(self.backend, x.device.type)
+        # Kernels lack half types.
+        compute = self.weight.dtype if self.weight.dtype.itemsize >= 4 else torch.float32
+        bias = None if self.bias is None else self.bias.flatten().to(compute)
+        is_bias_lost = self.is_bias_lost and self.training
         with torch.autocast(x.device.type, enabled=False):
-            bias = None if self.bias is None else self.bias.flatten()
-            y = edge_linear(samples, self.weight, bias, structure, backend, self.is_bias_lost and self.training)
+            y = edge_linear(samples, self.weight.to(compute), bias, structure, backend, is_bias_lost)
+        y = y.to(self.weight.dtype)
         return y.t().unflatten(0, (self.count, self.out_features)).mT
 
     def rows(self, name: str, first: int, last: int) -> slice:
