@@ -76,8 +76,7 @@ class Gradients:
         whole, rows, part = link
         kept = self._kept.get(id(whole))
         if whole.grad is None:
-            kept = torch.zeros_like(whole) if kept is None else kept.zero_()
-            whole.grad = kept
+            whole.grad = torch.zeros_like(whole) if kept is None else kept.zero_()
         if kept is None or whole.grad is not kept:
             self._kept[id(whole)] = kept = whole.grad
             self._places.clear()
