@@ -29,7 +29,8 @@ def correlated_t_probabilities(difference: Estimate, rope: float) -> Probabiliti
     the prior is 1/variance. The posterior of the mean is a Student t with n - 1 degrees of freedom around the
     observed mean, whose scale is the error of Nadeau and Bengio: Corani and Benavoli, "A Bayesian approach for
     comparing cross-validated algorithms on multiple data sets" (2015), doi:10.1007/s10994-015-5486-z; Benavoli et
-    al., "Time for a change" (2017), arXiv:1606.04316.
+    al., "Time for a change" (2017), arXiv:1606.04316. With more than 11 splits the degrees of freedom stay at 10, as
+    in the tests, so that probabilities and verdicts rest on the same distribution.
 
     Args:
         difference: Mean difference over splits.

@@ -38,14 +38,14 @@ class Comparison:
     Attributes:
         verdict: Of the first against the second: "better", "worse", "equivalent" or "inconclusive".
         rule: One sentence: which rule gave the verdict, with its figures.
-        estimate: Mean difference, corrected interval and error.
+        estimate: Mean difference, corrected interval, error and degrees of freedom.
         p_value: The p-value of the difference that the verdict used: `p_corrected`, or adjusted for a family.
         p_equivalence: Of both one-sided tests against the region, as the verdict used it.
         p_corrected: Two-sided, Nadeau and Bengio, of this comparison alone.
         p_equivalence_alone: Of this comparison alone.
         p_wilcoxon: Signed ranks; ignores the overlap of training sets.
         p_permutation: Random signs; ignores the overlap.
-        p_uncorrected: Paired t-test; ignores the overlap.
+        p_uncorrected: Paired t-test, n - 1 degrees of freedom; ignores the overlap.
         probabilities: Posterior of the Bayesian correlated t-test.
         effect_size: Mean difference in standard deviations over splits.
         rope: Half width of the region of practical equivalence.

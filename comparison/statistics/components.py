@@ -85,7 +85,8 @@ def variance_components(frame: pd.DataFrame, level: float = 0.05) -> VarianceCom
 
     Args:
         frame: One row per run: `split` (any label), `seed`, `draw` (may be absent or undefined: one draw), `score`.
-            Seeds of different splits need not have the same names.
+            Columns may be NumPy's or nullable ones of pandas, as those of a ledger. Seeds of different splits need
+            not have the same names.
         level: 1 minus the confidence of the intervals.
 
     Raises:
@@ -123,8 +124,8 @@ def _cube_of(frame: pd.DataFrame) -> Floats:
         raise InputError(f"the table of runs has no column {absent[0]!r}; it needs split, seed, score and maybe draw")
     draws = frame["draw"] if "draw" in frame.columns else pd.Series(0, index=frame.index)
     split_codes, _ = pd.factorize(frame["split"], sort=True)
-    draw_codes, _ = pd.factorize(draws.where(draws.notna(), "none").astype(str))
-    seeds = frame.groupby(split_codes)["seed"].rank(method="dense").to_numpy()
+    draw_codes, _ = pd.factorize(draws, use_na_sentinel=False)  # undefined is a draw of its own
+    seeds = frame.groupby(split_codes)["seed"].rank(method="dense").to_numpy(np.float64, na_value=np.nan)
     if len(frame) == 0 or np.isnan(seeds).any() or (split_codes < 0).any():
         raise InputError("the table of runs is empty, or a split or seed is undefined; each run has a split and a seed")
     places = (split_codes, seeds.astype(np.int64) - 1, draw_codes)
@@ -132,7 +133,7 @@ def _cube_of(frame: pd.DataFrame) -> Floats:
     if len(set(zip(*(place.tolist() for place in places), strict=True))) < len(frame):
         raise InputError("two rows of the table have the same split, seed and draw; each run stands in it once")
     cube = np.full(shape, np.nan)
-    cube[places] = frame["score"].to_numpy(dtype=np.float64)
+    cube[places] = frame["score"].to_numpy(np.float64, na_value=np.nan)
     return cube
 
 

@@ -35,7 +35,7 @@ def upper_tail(distance: float, estimate: Estimate) -> float:
 def two_sided_p(estimate: Estimate) -> float:
     """Return the probability of a mean at least as far from 0 if the true difference is 0.
 
-    t = mean / sqrt((1/n + test rows / training rows) variance), n - 1 degrees of freedom.
+    t = mean / sqrt((1/n + test rows / training rows) variance), `Estimate.degrees_of_freedom`: min(n - 1, 10).
 
     Example:
         >>> from axonlight.comparison import estimate_mean

@@ -10,7 +10,8 @@ def equivalence_p(difference: Estimate, rope: float) -> float:
     """Return the larger p-value of the two one-sided tests: small where the difference lies within ±rope.
 
     Schuirmann, "A comparison of the two one-sided tests procedure" (1987), doi:10.1007/BF01068419, with the standard
-    error of Nadeau and Bengio. A difference on the edge of the region is not within it.
+    error of Nadeau and Bengio and min(n - 1, 10) degrees of freedom. A difference on the edge of the region is not
+    within it.
 
     Args:
         difference: Mean difference over splits.

@@ -13,6 +13,7 @@ from scipy import stats
 
 from ...errors import InputError
 from .comparison import Comparison
+from .estimate import freedom_of
 from .null_test import EmpiricalTest
 
 __all__ = ["Forecast", "draws_needed", "draws_to_decide", "seeds_needed", "splits_needed"]
@@ -51,8 +52,9 @@ def splits_needed(comparison: Comparison) -> Forecast:
     """Return how many splits (folds x repeats) a verdict needs.
 
     The corrected variance of a mean is (1/n + test rows / training rows) times that of one difference. Repeats of the
-    same folds raise n alone: the error never falls below sqrt(test rows / training rows x variance), so beyond some
-    repeats only more rows, more folds (smaller test sets) or less scatter within a split can decide.
+    same folds raise n alone: the error never falls below sqrt(test rows / training rows x variance), and the degrees of
+    freedom of t never pass 10, so beyond some repeats only more rows, more folds (smaller test sets) or less scatter
+    within a split can decide.
 
     Args:
         comparison: Of splits seen so far; in a family, p-values are taken to be multiplied by its size, the worst
@@ -71,9 +73,17 @@ def splits_needed(comparison: Comparison) -> Forecast:
     def error_of(splits: float) -> float:
         return math.sqrt((1 / splits + estimate.test_to_train) * variance)
 
-    limit = _two_sided(comparison, math.inf) * error_of(math.inf)
+    def freedom(splits: int) -> int:
+        return freedom_of(splits, estimate.test_to_train)
+
+    limit = _two_sided(comparison, freedom(MOST)) * error_of(math.inf)
     return _forecast(
-        comparison, "splits", estimate.count, limit, lambda n: _outcome(comparison, error_of(n), n - 1), starts_at=2
+        comparison,
+        "splits",
+        estimate.count,
+        limit,
+        lambda n: _outcome(comparison, error_of(n), freedom(n)),
+        starts_at=2,
     )
 
 
@@ -164,11 +174,11 @@ def _variance_of(comparison: Comparison) -> float:
     return estimate.standard_error**2 / (1 / estimate.count + estimate.test_to_train)
 
 
-def _two_sided(comparison: Comparison, freedom: float) -> float:
+def _two_sided(comparison: Comparison, freedom: int) -> float:
     return float(stats.t.isf(comparison.level / comparison.family / 2, freedom))
 
 
-def _outcome(comparison: Comparison, error: float, freedom: float) -> Outcome:
+def _outcome(comparison: Comparison, error: float, freedom: int) -> Outcome:
     """Return the verdict that the observed mean would have with another error and degrees of freedom."""
     mean = comparison.difference
     one_sided = float(stats.t.isf(comparison.level / comparison.family, freedom))

@@ -61,6 +61,21 @@ def test_overlap_widens_by_the_published_factor(pairs):
     assert found.estimate.standard_error == pytest.approx(factor * uncorrected(*pairs).standard_error)
 
 
+@pytest.mark.parametrize(("splits", "freedom"), [(2, 1), (10, 9), (11, 10), (12, 10), (25, 10), (100, 10)])
+def test_degrees_of_freedom_end_at_ten(splits, freedom):
+    differences = 0.01 + 0.03 * np.linspace(-1, 1, splits)
+    found = compare_scores(differences, np.zeros(splits), test_fraction=SHARE, rope=0.02)
+    assert found.estimate.degrees_of_freedom == freedom
+    # the posterior, the interval and both tests are those of one t distribution, SciPy's
+    t = stats.t(freedom, loc=0.01, scale=math.sqrt((1 / splits + 1 / 4) * np.var(differences, ddof=1)))
+    assert found.interval == pytest.approx(t.interval(0.95))
+    assert found.p_corrected == pytest.approx(2 * min(t.cdf(0), t.sf(0)))
+    assert found.probabilities == pytest.approx((t.cdf(-0.02), t.cdf(0.02) - t.cdf(-0.02), t.sf(0.02)))
+    assert found.p_equivalence == pytest.approx(t.sf(0.02))
+    # without a correction nothing is calibrated either
+    assert found.p_uncorrected == pytest.approx(stats.ttest_1samp(differences, 0).pvalue)
+
+
 def test_validation_rows_count_neither_as_test_nor_as_training(pairs):
     found = compare_scores(*pairs, test_fraction=0.2, train_fraction=0.6, rope=0.01)
     variance = float(np.var(pairs[0] - pairs[1], ddof=1))
