@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import InputError
 
 __all__ = ["add_arguments", "run", "take_settings"]
@@ -82,6 +80,8 @@ def _next(remaining: Any, name: str) -> list[str]:
 
 
 def _read(name: str, text: str) -> Any:
+    import yaml  # not needed by --help, which answers at once
+
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
