@@ -32,10 +32,11 @@ class SpuriousPruning:
     """How the weights of real and spurious edges compare.
 
     Args:
-        table: Per layer that edges lead to, and for "all": layer, real, spurious (numbers of edges), pruned_real,
-            pruned_spurious (shares below the threshold), auroc (probability that a real edge has the larger weight; NaN
-            without spurious edges), and what else a test says of its networks, such as the seed.
-        threshold: Share of the root mean square below which a weight counts as pruned.
+        table: Per layer that edges lead to, and for "all": layer, real, spurious (numbers of edges into nodes that have
+            both), pruned_real, pruned_spurious (shares below the threshold), auroc (probability that of two edges into
+            a node the real one has the larger weight; NaN without any pair), and what else a test says of its networks,
+            such as the seed.
+        threshold: Share of a node's root mean square below which a weight counts as pruned.
 
     Example:
         >>> from axonlight.structures import Hierarchy
@@ -60,16 +61,18 @@ class SpuriousPruning:
 def spurious_pruning(network: PathwayNetwork, real: Hierarchy, *, threshold: float = 0.1) -> SpuriousPruning:
     """Compare the weights of a trained network's real and spurious edges.
 
-    An edge is spurious if `real` lacks it. The weight of an edge is the root of the sum of squares of its weights (of
-    several units or columns), over the root mean square of the weights into the same layer, as layers have scales of
-    their own. The AUROC is the Mann-Whitney statistic over the number of pairs; 0.5 means that nothing tells the two
-    apart. Published weights are pruned where they are small absolutely (Nordenstorm et al., bioRxiv
-    2025.10.24.684155); relative ones do not depend on how a network is scaled.
+    An edge is spurious if `real` lacks it. Only edges into the same node are compared, as nodes with many edges have
+    small weights from the beginning, and under batch normalisation the scale of a node's weights means nothing: nodes
+    without a spurious edge, or without a real one, are left out. The size of an edge is the root of the sum of squares
+    of its weights (of several units or columns); it is pruned where it is below `threshold` times the root mean square
+    of the sizes into its node. The AUROC is the share of pairs (real, spurious) into one node in which the real edge is
+    larger, equal ones half: the Mann-Whitney statistic of every node, summed, over the number of pairs. At 0.5 nothing
+    tells the two apart. After Nordenstorm et al., bioRxiv 2025.10.24.684155, who count absolute sizes.
 
     Args:
         network: Built on a hierarchy of `with_spurious_edges`, and trained.
         real: The hierarchy without the added edges; its layers and nodes may be more than the network's.
-        threshold: Share of the root mean square below which a weight counts as pruned.
+        threshold: Share of a node's root mean square below which a weight counts as pruned.
 
     Raises:
         InputError: If the threshold is not positive, or the hierarchy has none of the network's edges.
@@ -79,7 +82,7 @@ def spurious_pruning(network: PathwayNetwork, real: Hierarchy, *, threshold: flo
         >>> real = Hierarchy.from_edges([("cell", "repair"), ("cell", "death"), ("repair", "A"), ("death", "B")])
         >>> network = PathwayNetwork(2, 1, with_spurious_edges(real, 1.0, seed=0).hierarchy)
         >>> spurious_pruning(network, real).table[["layer", "real", "spurious"]].values.tolist()
-        [['level_2', 2, 2], ['level_1', 2, 0], ['all', 4, 2]]
+        [['level_2', 2, 2], ['level_1', 0, 0], ['all', 2, 2]]
     """
     import pandas as pd
 
@@ -90,8 +93,9 @@ def spurious_pruning(network: PathwayNetwork, real: Hierarchy, *, threshold: flo
     edges["real"] = [key in known for key in zip(*(edges[name] for name in _KEYS), strict=True)]
     if not np.any(edges["real"]):
         raise InputError("the real hierarchy has none of the network's edges; give the one that edges were added to")
-    parts = [*edges.groupby("target_layer", sort=False), (ALL, edges)]
-    rows = [{"layer": name, **_compared(part["size"].to_numpy(), part["real"], threshold)} for name, part in parts]
+    nodes = [_compared(part, threshold) for _, part in edges.groupby(["target_layer", "target"], sort=False)]
+    counts: Any = pd.DataFrame(nodes)
+    rows = [{"layer": name, **_shares(part)} for name, part in [*counts.groupby("layer", sort=False), (ALL, counts)]]
     return SpuriousPruning(pd.DataFrame(rows), threshold)
 
 
@@ -99,7 +103,7 @@ _KEYS = ["source_layer", "source", "target_layer", "target"]
 
 
 def _edge_sizes(network: PathwayNetwork) -> Any:
-    """Return one row per edge between nodes, with its relative size."""
+    """Return one row per edge between nodes, with its size."""
     table: Any = network.edge_table()
     first = network.hierarchy.layers[0]
     # columns of a feature layer are no edges of the hierarchy
@@ -114,8 +118,7 @@ def _edge_sizes(network: PathwayNetwork) -> Any:
         table.loc[from_columns, "source"] = table.loc[from_columns, "source"].map(feature)
     table = table.assign(square=table["weight"] ** 2)[[*_KEYS, "square"]]
     squares = table.groupby(_KEYS, sort=False, as_index=False).sum()
-    mean = squares.groupby("target_layer")["square"].transform("mean")
-    return squares.assign(size=np.sqrt(squares["square"] / mean))
+    return squares.assign(size=np.sqrt(squares["square"]))
 
 
 def _names_of_edges(hierarchy: Hierarchy) -> set[tuple[str, ...]]:
@@ -127,17 +130,31 @@ def _names_of_edges(hierarchy: Hierarchy) -> set[tuple[str, ...]]:
     }
 
 
-def _compared(size: np.ndarray, real: Any, threshold: float) -> dict[str, float]:
-    from scipy.stats import mannwhitneyu
+def _compared(edges: Any, threshold: float) -> dict[str, Any]:
+    """Return the counts of one node; all are 0 where it has no pair of a real and a spurious edge."""
+    sizes, real = edges["size"].to_numpy(), edges["real"].to_numpy()
+    true, added = sizes[real], sizes[~real]
+    if not (len(true) and len(added)):
+        true = added = np.zeros(0)
+    small = threshold * np.sqrt((sizes**2).mean())
+    larger = (true[:, None] > added).sum() + 0.5 * (true[:, None] == added).sum()
+    found = {"real": len(true), "spurious": len(added), "pairs": len(true) * len(added), "larger": float(larger)}
+    pruned = {"pruned_real": int((true < small).sum()), "pruned_spurious": int((added < small).sum())}
+    return {"layer": edges["target_layer"].iloc[0], **found, **pruned}
 
-    true, added = size[np.asarray(real)], size[~np.asarray(real)]
-    pairs = len(true) * len(added)
+
+def _shares(nodes: Any) -> dict[str, float]:
+    total = nodes.drop(columns="layer").sum()
+
+    def share(part: str, whole: str) -> float:
+        return float(total[part] / total[whole]) if total[whole] else float("nan")
+
     return {
-        "real": len(true),
-        "spurious": len(added),
-        "pruned_real": float((true < threshold).mean()) if len(true) else np.nan,
-        "pruned_spurious": float((added < threshold).mean()) if len(added) else np.nan,
-        "auroc": float(mannwhitneyu(true, added).statistic / pairs) if pairs else np.nan,
+        "real": int(total["real"]),
+        "spurious": int(total["spurious"]),
+        "pruned_real": share("pruned_real", "real"),
+        "pruned_spurious": share("pruned_spurious", "spurious"),
+        "auroc": share("larger", "pairs"),
     }
 
 

@@ -16,6 +16,7 @@ from ...errors import InputError, RunError
 from ...models import PathwayNetwork
 from ...randomness import derive_seed
 from ...structures import NullModel, build_null, null_seed
+from ...structures.text_table import TableLike
 from ..runs.build import BuiltRun, build_run, build_sibling
 from ..runs.quiet import quiet
 from ..study.overrides import ConfigResolver
@@ -60,6 +61,7 @@ def importance_study(
     rows: Rows = "test",
     method: Method = "integrated_gradients",
     steps: int = 16,
+    titles: TableLike | None = None,
     seed: int = 0,
 ) -> ImportanceStudy:
     """Train, explain and calibrate: which nodes matter more than their position does by chance.
@@ -83,6 +85,7 @@ def importance_study(
         rows: Whether "test" or "train" rows are explained.
         method: See `attribute`.
         steps: Points of the integrals.
+        titles: Identifiers and readable names of nodes, see `Attributions.with_titles`.
         seed: Seed of all of it.
 
     Returns:
@@ -107,7 +110,7 @@ def importance_study(
         for number in range(seeds):
             study.run_seed(number, models, draws, label_shuffles)
         over_folds = [study.explain_fold(fold, folds) for fold in range(folds)]
-    return _result(study, models, over_folds)
+    return _result(study, models, over_folds, titles)
 
 
 class _Study:
@@ -179,8 +182,11 @@ class _Study:
         return attribute(network, x, method=self.method, baseline=train.mean(dim=0), steps=self.steps)
 
 
-def _result(study: _Study, models: Sequence[NullModel], over_folds: list[Attributions]) -> ImportanceStudy:
+def _result(
+    study: _Study, models: Sequence[NullModel], over_folds: list[Attributions], titles: TableLike | None
+) -> ImportanceStudy:
     real = study.found[REAL].seeds[0]
+    mean = _mean_of(real) if titles is None else _mean_of(real).with_titles(titles)
     calibrated = {}
     for name in [*(model.name for model in models), LABEL_SHUFFLES]:
         if name in study.found:
@@ -188,7 +194,7 @@ def _result(study: _Study, models: Sequence[NullModel], over_folds: list[Attribu
             if len(complete) < 2:
                 raise RunError(f"fewer than two draws of {name} have all their networks; take a smaller learning rate")
             draws = [_mean_of(each) for each in complete]
-            calibrated[name] = calibrate_importance(_mean_of(real), draws, name=name)
+            calibrated[name] = calibrate_importance(mean, draws, name=name)
     stability = {"seeds": rank_stability(real)} if len(real) > 1 else {}
     if over_folds:
         stability["folds"] = rank_stability(over_folds)
@@ -196,7 +202,7 @@ def _result(study: _Study, models: Sequence[NullModel], over_folds: list[Attribu
     failed = {kind: found.failed for kind, found in study.found.items() if found.failed}
     networks = sum(len(found.metrics) + found.failed for found in study.found.values()) + len(over_folds)
     facts = {**study.facts, "seeds": len(real), "folds": len(over_folds), "networks": networks, "failed": failed}
-    return ImportanceStudy(calibrated, stability, hub_bias(_mean_of(real)), metrics, facts)
+    return ImportanceStudy(calibrated, stability, hub_bias(mean), metrics, facts)
 
 
 def _mean_of(found: Sequence[Attributions]) -> Attributions:

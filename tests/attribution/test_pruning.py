@@ -11,7 +11,8 @@ from axonlight.errors import InputError
 from axonlight.models import PathwayNetwork
 from axonlight.structures import Hierarchy, with_spurious_edges
 
-REAL = Hierarchy.from_edges([("cell", "x"), ("cell", "y"), ("x", "A"), ("x", "B"), ("y", "C"), ("y", "D")])
+EDGES = [("cell", "x"), ("cell", "y"), ("x", "A"), ("x", "B"), ("y", "C"), ("y", "D")]
+REAL = Hierarchy.from_edges(EDGES)
 
 
 def set_weights(network, sizes):
@@ -26,19 +27,30 @@ def set_weights(network, sizes):
 
 
 def test_shares_and_auroc_by_hand():
-    network = PathwayNetwork(4, 1, with_spurious_edges(REAL, 0.5, seed=3).hierarchy)
+    wider = Hierarchy.from_edges([*EDGES, ("x", "C"), ("x", "D"), ("y", "A")])
+    network = PathwayNetwork(4, 1, wider)
     real = {("A", "x"): 3.0, ("B", "x"): 0.1, ("C", "y"): 2.0, ("D", "y"): 1.0, ("x", "cell"): 1.0, ("y", "cell"): 0.01}
-    spurious = {(a, b): s for a, b, s in [("A", "y", 0.2), ("B", "y", 0.2), ("C", "x", 0.2), ("D", "x", 0.2)]}
-    set_weights(network, real | spurious)
+    set_weights(network, real | {("C", "x"): 0.1, ("D", "x"): 1.0, ("A", "y"): 0.2})
     table = spurious_pruning(network, REAL, threshold=0.15).table.set_index("layer")
-    # two of four possible spurious edges: larger than one of four real ones; root mean square sqrt(14.09 / 6) = 1.53
+    # into x: 3 above both, 0.1 equal to one and below the other; into y: both above; root mean squares 1.58 and 1.30
     low = table.loc["level_2"]
-    assert low[["real", "spurious", "pruned_real", "pruned_spurious"]].tolist() == [4, 2, 1 / 4, 1.0]
-    assert low["auroc"] == 3 / 4
+    assert low[["real", "spurious"]].tolist() == [4, 3]
+    assert low["auroc"] == (2 + 0.5 + 2) / 6
+    assert low[["pruned_real", "pruned_spurious"]].tolist() == [1 / 4, 1 / 3]
+    # no edge was added into cell
+    assert table.loc["level_1", ["real", "spurious"]].tolist() == [0, 0]
     assert np.isnan(table.loc["level_1", "auroc"])
-    # over all layers relative to each layer's scale: 0.01 / 0.707 lies below the spurious 0.2 / 1.53, too
-    assert table.loc["all", ["real", "spurious", "auroc"]].tolist() == [6, 2, 4 / 6]
-    assert table.loc["all", "pruned_real"] == 2 / 6
+    assert table.loc["all"].tolist() == low.tolist()
+
+
+def test_untrained_networks_tell_nothing():
+    hierarchy = random_hierarchy([150, 25, 6], seed=0)
+    found = [
+        spurious_pruning(PathwayNetwork(150, 1, with_spurious_edges(hierarchy, 1.0, seed).hierarchy), hierarchy)
+        for seed in range(6)
+    ]
+    # nodes of few edges have the larger initial weights, and take more added edges than they have real ones
+    assert np.mean([each.overall["auroc"] for each in found]) == pytest.approx(0.5, abs=0.04)
 
 
 @pytest.mark.parametrize("design", [{}, {"feature_layer": "always"}, {"units": 3}])
@@ -47,8 +59,11 @@ def test_columns_and_units_of_an_edge_count_as_one(design):
     wider, added = with_spurious_edges(REAL, 0.5, seed=0)
     network = PathwayNetwork(6, 1, wider, names, **design)
     table = spurious_pruning(network, REAL).table.set_index("layer")
-    assert table.loc["all", ["real", "spurious"]].tolist() == [6, int(added[0].sum())]
-    assert table.loc["level_2", ["real", "spurious"]].tolist() == [4, 2]
+    targets = wider.edges[0].pairs[1]
+    contested = set(targets[added[0]])
+    expected = [sum(end in contested for end in targets[~added[0]]), int(added[0].sum())]
+    assert table.loc["level_2", ["real", "spurious"]].tolist() == expected
+    assert table.loc["all", ["real", "spurious"]].tolist() == expected
 
 
 def test_spurious_edges_fade_where_the_real_ones_carry_everything():
@@ -58,15 +73,15 @@ def test_spurious_edges_fade_where_the_real_ones_carry_everything():
         # far from linear: of a linear map, any way from a feature to the output would do
         teacher.layers["level_1"].linear.weight.mul_(3)
         y = teacher(x).flatten()
-    options = FitOptions(epochs=40, learning_rate=0.02, l1=1e-3)
+    options = FitOptions(epochs=60, learning_rate=0.02, l1=1e-3)
     found = spurious_edge_test(
         hierarchy, x, y / y.std(), fraction=0.5, network=plain, options=options, seeds=[0, 1]
     ).overall
     before, after = found[~found["trained"]], found[found["trained"]]
     assert (before["auroc"] - 0.5).abs().max() < 0.2
-    assert after["auroc"].min() > 0.85
-    assert after["pruned_spurious"].min() > 0.8
-    assert after["pruned_real"].max() < 0.3
+    assert after["auroc"].min() > 0.75
+    assert after["pruned_spurious"].min() > 0.6
+    assert after["pruned_real"].max() < 0.2
 
 
 def test_a_test_repeats_itself_and_keeps_the_random_state():
