@@ -30,7 +30,8 @@ class CalibratedImportance:
 
     Args:
         table: One row per layer and node, the smallest p of each layer first (of equal p the largest z): layer, node,
-            title, score, null_mean, null_sd, z, p, p_adjusted, degree.
+            title, score, null_mean, null_sd, null_low and null_high (quantiles 2.5 and 97.5 % of the draws), z, p,
+            p_adjusted, degree.
         draws: Number of draws D of the null.
         scale: "share": scores are parts of the layer's sum; "raw": as they were given.
         null: What the draws are, in words.
@@ -141,6 +142,7 @@ def _layer_table(layer: str, real: LayerScores, null: Sequence[LayerScores], sca
     score = _scaled(real.scores, scale, layer)
     drawn = np.stack([_scaled(draw.scores, scale, layer) for draw in null])
     mean, spread = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     # Of equal numbers a mean may differ in the last bit: then there is no spread, and no z.
     varies = np.ptp(drawn, axis=0) > 0
     p = (1 + (drawn >= score).sum(axis=0)) / (1 + len(drawn))
@@ -151,6 +153,8 @@ def _layer_table(layer: str, real: LayerScores, null: Sequence[LayerScores], sca
         "score": score,
         "null_mean": np.where(varies, mean, drawn[0]),
         "null_sd": np.where(varies, spread, 0.0),
+        "null_low": low,
+        "null_high": high,
         "z": np.divide(score - mean, spread, out=np.full(len(score), np.nan), where=varies),
         "p": p,
         "p_adjusted": false_discovery_control(p),

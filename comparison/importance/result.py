@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ImportanceStudy"]
 
-# Of the normal distribution, as the band that a null without any effect fills.
-_BAND = 1.96
-
 
 @dataclass(frozen=True, eq=False)
 class ImportanceStudy:
@@ -87,7 +84,7 @@ class ImportanceStudy:
 
 
 def draw_importance(found: CalibratedImportance, top: int = 8) -> Any:
-    """Draw the nodes of each layer with the smallest p, their z beside what the null gives.
+    """Draw the nodes of each layer with the smallest p: their z, beside the middle 95 % of the draws.
 
     Args:
         found: The calibrated importance.
@@ -96,13 +93,13 @@ def draw_importance(found: CalibratedImportance, top: int = 8) -> Any:
     Returns:
         The figure.
     """
-    table = found.table.groupby("layer", sort=False).head(top)
+    table: Any = found.table.groupby("layer", sort=False).head(top)
     names = [f"{layer}: {title}" for layer, title in zip(table["layer"], table["title"], strict=True)]
+    spread = table["null_sd"].where(table["null_sd"] > 0)
+    low, high = ((table[end] - table["null_mean"]) / spread for end in ("null_low", "null_high"))
     title = f"{found.null}, {found.draws} draws; p adjusted within each layer"
-    adjusted = table["p_adjusted"].to_numpy(np.float64)
-    return draw_calibrated_importance(
-        names, table["z"].to_numpy(np.float64), -_BAND, _BAND, adjusted, title=title, xlabel="z of the node's share"
-    )
+    numbers = (column.to_numpy(np.float64) for column in (table["z"], low, high, table["p_adjusted"]))
+    return draw_calibrated_importance(names, *numbers, title=title, xlabel="z of the node's share")
 
 
 def _stacked(tables: Mapping[str, "pd.DataFrame"], column: str) -> "pd.DataFrame":

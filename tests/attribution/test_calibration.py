@@ -27,6 +27,7 @@ def test_z_and_p_by_hand():
     assert first["null_sd"] == pytest.approx((20 / 3) ** 0.5, rel=1e-14)
     assert first["z"] == pytest.approx(1 / (20 / 3) ** 0.5, rel=1e-14)
     assert row_of(found, "1")["p"] == 1.0
+    assert first[["null_low", "null_high"]].tolist() == pytest.approx([2.15, 7.85])  # 0.075 steps of 2 from the ends
     assert found.floor == 0.2
 
 
