@@ -37,7 +37,7 @@ from _verdict_shares import Errors, count_errors, verdict_shares
 
 __all__ = ["main"]
 
-DESIGNS = (Design(5, 2), Design(2, 5), Design(5, 5), Design(10, 10))
+DESIGNS = (Design(5, 2), Design(2, 5), Design(5, 5), Design(5, 10), Design(10, 10))
 ROWS = (60, 200)
 POWER_ROWS = (200, 2000)
 POWER_DESIGNS = (Design(5, 2), Design(5, 5), Design(10, 10))
@@ -59,10 +59,9 @@ def false_claims(datasets: int, seed: int) -> dict[Setting, Errors]:
 
 def say(setting: Setting, errors: Errors) -> None:
     """Print a line, so that somebody who waits sees progress."""
-    shares = [100 * count / errors.datasets for count in (errors.false, errors.uncorrected)]
-    print(
-        f"{setting.learner}, {setting.rows} rows, {setting.design}: {shares[0]:.1f} % (uncorrected {shares[1]:.1f} %)"
-    )
+    counts = (errors.false, errors.with_n_1, errors.uncorrected)
+    shares = ", ".join(f"{100 * count / errors.datasets:.1f} %" for count in counts)
+    print(f"{setting.learner}, {setting.rows} rows, {setting.design}: {shares} (verdict, n - 1, uncorrected)")
 
 
 def power_curves(datasets: int, seed: int) -> dict[Setting, list[dict[str, float]]]:
@@ -119,7 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parts = [
         f"```\npython examples/{name}.py {given}".rstrip() + "\n```",
         conditions(options.datasets, minutes),
-        "False verdicts (better or worse) between arms that do not differ, in percent, with 95 % binomial interval:",
+        "False verdicts (better or worse) between arms that do not differ, in percent, with 95 % binomial interval;\n"
+        "in round brackets what n - 1 degrees of freedom would give, where there are more than 11 splits:",
         errors_table(errors),
         "The same data sets, tests that ignore the overlap of training sets, and the verdict beside them:",
         tests_table(errors),

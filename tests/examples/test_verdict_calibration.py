@@ -82,12 +82,13 @@ def test_neither_arm_is_better(learner):
     assert differences.std() > 0.01
 
 
-def test_verdicts_are_those_of_the_package():
-    differences = simulation.simulate_differences(simulation.Setting("ridge", 200, DESIGN), 40)
+@pytest.mark.parametrize("design", [DESIGN, simulation.Design(5, 5)], ids=str)
+def test_verdicts_are_those_of_the_package(design):
+    differences = simulation.simulate_differences(simulation.Setting("ridge", 200, design), 40)
     for shift, rope in ((0.0, 0.0), (0.06, 0.02), (-0.06, 0.02), (0.0, 0.12)):
-        found = shares.verdicts(differences + shift, DESIGN.test_fraction, rope)
+        found = shares.verdicts(differences + shift, design.test_fraction, rope)
         expected = [
-            compare_scores(row + shift, np.zeros(10), test_fraction=DESIGN.test_fraction, rope=rope).verdict
+            compare_scores(row + shift, np.zeros(design.splits), test_fraction=0.2, rope=rope).verdict
             for row in differences
         ]
         assert found.tolist() == expected
@@ -106,6 +107,20 @@ def test_verdicts_keep_their_level_where_the_uncorrected_test_does_not(learner, 
     assert found.wilcoxon > 0.15 * 400
     assert found.signs > 0.15 * 400
     assert found.false_equivalent <= stats.binom.isf(0.001, 400, 0.05)
+
+
+def test_ten_degrees_of_freedom_claim_less_than_n_less_one():
+    design = simulation.Design(10, 10)
+    differences = simulation.simulate_differences(simulation.Setting("nearest neighbour", 60, design), 400)
+    found = shares.count_errors(differences, design.test_fraction)
+    # the correction alone: a t-test whose error is enlarged by its published factor
+    t = stats.ttest_1samp(differences, 0, axis=1).statistic / np.sqrt(1 + 100 / 9)
+    assert found.with_n_1 == np.sum(np.abs(t) > stats.t.isf(0.025, 99))
+    assert found.false == np.sum(np.abs(t) > stats.t.isf(0.025, 10)) < found.with_n_1
+    assert found.false <= stats.binom.isf(0.001, 400, 0.05)
+    assert found.false_equivalent <= found.false_equivalent_with_n_1
+    short = shares.count_errors(differences[:, :10], design.test_fraction)
+    assert short.false == short.with_n_1
 
 
 def test_command_writes_tables_curves_and_figure(tmp_path, monkeypatch):
