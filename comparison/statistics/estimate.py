@@ -24,8 +24,8 @@ ROUNDING = 1e-14
 # Repeats of the same folds add scores and hardly any knowledge of the variance: with n - 1 degrees of freedom the
 # corrected test claims too often, in up to 8 % of the simulations of 10 folds x 10 at a level of 5 %. 10 is what
 # Bouckaert calibrated for 10 folds x 10 in place of 99: "Choosing between two learning algorithms based on calibrated
-# tests", ICML 2003. With it every simulated design keeps the level (docs/reproductions/verdict_calibration.md); up to 11
-# splits it changes nothing.
+# tests", ICML 2003. With it every simulated design keeps the level (docs/reproductions/verdict_calibration.md); up to
+# 11 splits it changes nothing.
 FREEDOM_OF_OVERLAPPING_SPLITS = 10
 
 
