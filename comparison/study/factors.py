@@ -100,6 +100,49 @@ class Factors:
         combinations = itertools.product(*self.levels.values())
         return [_SEPARATOR.join(names) for names in combinations if names[place] == level]
 
+    def interactions(self, references: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return names and weights of the differences of differences between two factors.
+
+        For every other level of both, within every combination of the remaining factors: what the level of the first
+        factor gains over its reference, at the reference of the second, less what it gains at the other level.
+
+        Args:
+            references: The two factors, each with its level of reference.
+
+        Raises:
+            InputError: If there are not two, or a factor or level is unknown.
+
+        Example:
+            >>> levels = {"activation": {"tanh": {}, "ash": {}}, "wiring": {"real": {}, "random": {"null": "Rewire"}}}
+            >>> found = Factors.from_mapping(levels).interactions({"activation": "tanh", "wiring": "real"})
+            >>> found[0]["name"]
+            'gain of ash over tanh, real against random'
+            >>> found[0]["weights"]
+            {'ash / real': 1, 'tanh / real': -1, 'ash / random': -1, 'tanh / random': 1}
+        """
+        if len(references) != 2:
+            raise InputError(
+                f"interactions holds {dict(references)}; name two factors and a level of each, such as "
+                "{activation: tanh, wiring: real}"
+            )
+        (changed, base), (split, real) = (self._checked({key: level}) for key, level in references.items())
+        names = list(self.levels)
+        found = []
+        for combination in itertools.product(*self.levels.values()):
+            chosen = dict(zip(names, combination, strict=True))
+            new, other = chosen[changed], chosen[split]
+            if new == base or other == real:
+                continue
+            corners = [(new, real, 1), (base, real, -1), (new, other, -1), (base, other, 1)]
+            weights = {
+                _SEPARATOR.join({**chosen, changed: first, split: second}.values()): sign
+                for first, second, sign in corners
+            }
+            rest = _SEPARATOR.join(level for key, level in chosen.items() if key not in (changed, split))
+            gain = f"gain of {new} over {base}, {real} against {other}"
+            found.append({"name": f"{rest}: {gain}" if rest else gain, "weights": weights})
+        return found
+
     def _checked(self, reference: Mapping[str, Any]) -> tuple[str, str]:
         if len(reference) != 1:
             raise InputError(f"reference is {dict(reference)}; name one factor and its level, such as wiring: real")

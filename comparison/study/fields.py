@@ -47,6 +47,7 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
     factors: Mapping[str, Any] = field(default_factory=dict)
     reference: str | Mapping[str, Any] | None = None
     comparisons: Sequence[Any] | None = None
+    interactions: Sequence[Mapping[str, Any]] = ()
     floors: Sequence[str] | None = None
     folds: int = 5
     repeats: int = 2
@@ -150,6 +151,19 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
     @cached_property
     def contrasts(self) -> list[Any]:
         """What is compared: pairs of arms, or a name and weights; positive differences speak for the first."""
+        return [*self._planned(), *(self._contrast(item) for item in self._interactions())]
+
+    def _interactions(self) -> list[dict[str, Any]]:
+        if isinstance(self.interactions, (str, Mapping)):
+            raise InputError(
+                f"interactions is {self.interactions!r}; it must be a list of two factors and a level of each, such "
+                "as [{activation: tanh, wiring: real}]"
+            )
+        factors = Factors.from_mapping(self.factors)
+        wanted = [check_mapping("interactions", item) for item in self.interactions]
+        return [found for item in wanted for found in factors.interactions(item)]
+
+    def _planned(self) -> list[Any]:
         if self.comparisons is not None:
             return [self._contrast(item) for item in self.comparisons]
         if isinstance(self.reference, Mapping):
