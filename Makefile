@@ -17,10 +17,8 @@ $(VENV)/.developer: $(VENV)/.user
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: $(VENV)/.user  ## train on real data that need no download, evaluate, draw
-	$(BIN)/axonlight fit --config demo.yaml
-	$(BIN)/axonlight test --ckpt_path best
-	$(BIN)/axonlight inspect activation "ash(z=0.5)" --output runs/ash.png
+demo: $(VENV)/.user  ## compare a sparse network with its random twins on real data that need no download
+	$(BIN)/axonlight compare studies/quickstart.yaml
 
 test: $(VENV)/.developer  ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
