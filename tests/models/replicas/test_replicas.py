@@ -232,3 +232,14 @@ def test_on_a_gpu_as_on_a_processor(hierarchies):
     assert torch.allclose(there.backward(x.cuda(), losses).cpu(), replicas.backward(x, losses), atol=1e-5)
     for ours, theirs in zip(there.parameters(), replicas.parameters(), strict=True):
         assert torch.allclose(ours.grad.cpu(), theirs.grad, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["bag", "dense"])
+def test_a_bias_before_batch_norm_learns_nothing_in_training_and_counts_in_evaluation(hierarchies, backend):
+    network = PathwayNetwork(SIZES[0], 1, hierarchies[0], dropout=0.0, backend=backend)
+    x = torch.randn(8, SIZES[0])
+    network(x).sum().backward()
+    biases = [layer.linear.bias for layer in network.pathway_layers]
+    assert all(torch.equal(bias.grad, torch.zeros_like(bias)) for bias in biases)
+    network.eval()(x).sum().backward()
+    assert all(bias.grad.abs().max() > 0 for bias in biases)
