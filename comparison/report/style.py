@@ -69,6 +69,7 @@ td, th { overflow-wrap: normal; }
 .scroll td.number { white-space: nowrap; }
 .scroll tbody th { min-width: 8.5rem; max-width: 16rem; }
 .scroll td.words { min-width: 6rem; max-width: 26rem; }
+.scroll td.words, .scroll tbody th { overflow-wrap: anywhere; }
 .scroll td.words:last-child { min-width: 15rem; }
 dl { margin: 0.6rem 0; font-size: 0.9375rem; line-height: 1.45; max-width: 58rem; }
 dt { font-weight: 600; margin-top: 0.5rem; }
