@@ -3,12 +3,17 @@
 import argparse
 import json
 import shlex
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, RunError
+from .compare_answer import failure_line, printed_answer
+
+if TYPE_CHECKING:
+    from ..comparison import Study
 
 __all__ = ["add_arguments", "run", "take_settings"]
 
@@ -92,47 +97,51 @@ def run(arguments: argparse.Namespace) -> int:
     """Run a study and print its verdicts.
 
     Returns:
-        0 finished; 3 if a run failed, in which case the report is about the others; 130 interrupted.
+        0 finished; 3 if a run failed, in which case the report is about the others, or if the study could not go on;
+        130 interrupted.
 
     Raises:
-        InputError: If the study cannot be used; nothing has been trained then.
+        InputError: If the study cannot be used; nothing has been trained or written then.
     """
     from ..comparison import Study
-    from ..comparison.report import write_report
-    from ..comparison.report.answer import answer_of
     from ..comparison.study import read_study
 
     allowed = tuple(name for name in arguments.allow_imports.split(",") if name)
-    fields = read_study(arguments.study, arguments.settings)
+    execution = [(key, value) for key in ("executor", "workers") if (value := getattr(arguments, key)) is not None]
+    fields = read_study(arguments.study, [*arguments.settings, *execution])
     study = Study(fields, output=arguments.output, allow_imports=allowed)
     print(study.question, flush=True)
-    print(study.size, flush=True)
-    print(study.budget(timed=not arguments.dry_run, workers=arguments.workers), flush=True)
-    if arguments.dry_run:
-        return 0
     try:
-        ledger = study.run(
-            arguments.executor,
-            arguments.workers,
-            resume=not arguments.fresh,
-            retry_failed=arguments.retry_failed,
-        )
+        return _run(study, arguments)
     except KeyboardInterrupt:
-        print(f"stopped; what is done is in {study.ledger_path}, and the same command goes on", file=sys.stderr)
+        kept = study.ledger_path.is_file()
+        where = f"; what is done is in {study.ledger_path}, and the same command goes on" if kept else " at the start"
+        print(f"axonlight: stopped{where}", file=sys.stderr)
         return 130
-    with ledger:
-        failed = ledger.counts()["failed"]
+    except (RunError, OSError, sqlite3.Error) as error:  # a full disk, workers that cannot start
+        reason = " ".join(str(error).split())
+        print(f"axonlight: the study stopped: {reason}; the same command goes on with what is missing", file=sys.stderr)
+        return 3
+
+
+def _run(study: "Study", arguments: argparse.Namespace) -> int:
+    from ..comparison.report import write_report
+
+    resume = not arguments.fresh
+    study.check(resume=resume)
+    print(study.size, flush=True)
+    budget = study.budget(timed=not arguments.dry_run, resume=resume, retry_failed=arguments.retry_failed)
+    print(budget, flush=True)
+    if arguments.dry_run:
+        print("dry run: all was checked, nothing was trained or written")
+        return 0
+    study.run(resume=resume, retry_failed=arguments.retry_failed).close()
     data = study.analyze(command=_command(arguments))
-    paths, answer = write_report(data, study.output), answer_of(data)
-    print(f"\n{answer.summary}")
-    for line in answer.verdicts:
-        print(f"  {line.sentence}")
-    print("\n".join([*answer.floors, f"report: {paths.html}"]))
-    if failed:
-        print(
-            f"axonlight: {failed:,} runs failed; the report counts them, --retry_failed repeats them", file=sys.stderr
-        )
-    return 3 if failed else 0
+    paths = write_report(data, study.output)
+    print("\n".join(["", *printed_answer(data), f"report: {paths.html}"]))
+    if data.failures:
+        print(failure_line(data), file=sys.stderr)
+    return 3 if data.failures else 0
 
 
 def _command(arguments: argparse.Namespace) -> str:

@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS plan (
 );
 CREATE TABLE IF NOT EXISTS study (name TEXT PRIMARY KEY, value TEXT);
 """
+_COLUMNS = {"runs": "key, recipe, state, metrics, details", "plan": "arm, draw, key", "study": "name, value"}
 # SQLite takes two NULLs for different values, so a run without a draw has this one.
 _NO_DRAW = -1
 _CELL = ("arm", "repeat", "fold", "seed", "draw")
@@ -83,28 +84,32 @@ class Ledger:
 
     def __init__(self, path: str | Path, *, lock: bool = False) -> None:
         self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(f"{self.path}.lock") if lock else None
-        if self._lock is not None:
-            try:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self._lock is not None:
                 self._lock.acquire(timeout=0)
-            except Timeout as error:
-                raise InputError(
-                    f"another process is running the study of {self.path}; wait for it or end it"
-                ) from error
+        except Timeout as error:
+            raise InputError(f"another process is running the study of {self.path}; wait for it or end it") from error
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be written: {error.strerror}; name another folder") from error
         self._connection = self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         # Transactions are those that `with self._connection` begins and ends.
-        connection = sqlite3.connect(self.path, timeout=30)
+        connection = None
         try:
+            connection = sqlite3.connect(self.path, timeout=30)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             with connection:
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
+            for table, columns in _COLUMNS.items():  # a file of another program may have tables of these names
+                connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")  # noqa: S608
         except sqlite3.DatabaseError as error:
-            connection.close()
+            if connection is not None:
+                connection.close()
             if self._lock is not None:
                 self._lock.release()
             raise InputError(f"{self.path} is not a ledger of a study: {error}") from error

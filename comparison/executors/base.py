@@ -60,6 +60,14 @@ class Executor(Protocol):
         [('a',)]
     """
 
+    def check(self) -> None:
+        """Refuse what cannot be used, with nothing written or started.
+
+        Raises:
+            InputError: Naming what is missing.
+        """
+        ...
+
     def run(
         self, groups: Sequence[Group], work: Work, started: Callable[[Sequence[str], str], None]
     ) -> Iterator[Outcome]:

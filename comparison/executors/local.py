@@ -42,6 +42,9 @@ class LocalExecutor:
 
     workers: int = 1
 
+    def check(self) -> None:
+        """Do nothing: there is always this machine."""
+
     def run(
         self, groups: Sequence[Group], work: Work, started: Callable[[Sequence[str], str], None]
     ) -> Iterator[Outcome]:

@@ -1,6 +1,7 @@
 """Tasks on a Ray cluster, or on a Ray of this machine."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ __all__ = ["RayExecutor"]
 
 # What a worker of another machine must know to find the data.
 _CARRIED = ("AXONLIGHT_DATA",)
+_SECONDS_TO_ANSWER = 5.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class RayExecutor:
 
     workers: int = 1
     address: str = "auto"
+
+    def check(self) -> None:
+        """Refuse a missing library, and an address where nobody answers; see `Executor`."""
+        _import_ray()
+        if self.address not in ("auto", "local"):
+            _check_address(self.address)
 
     def run(
         self, groups: Sequence[Group], work: Work, started: Callable[[Sequence[str], str], None]
@@ -78,6 +86,17 @@ class RayExecutor:
             yield
         finally:
             ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address where nobody answers: Ray itself would try for long, and print much."""
+    host, _, port = address.rpartition("//")[2].partition("/")[0].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), _SECONDS_TO_ANSWER).close()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"address is '{address}', and no Ray cluster answers there ({error}); write HOST:PORT, or auto, or local"
+        ) from error
 
 
 def _join_or_start(ray: Any, options: dict[str, Any], here: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """Job arrays of Slurm, submitted by submitit."""
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ class SlurmExecutor:
     folder: Path
     options: Mapping[str, Any] = field(default_factory=dict)
     seconds_between_looks: float = 5.0
+
+    def check(self) -> None:
+        """Refuse a missing library, a machine without Slurm, and unknown parameters; see `Executor`."""
+        with tempfile.TemporaryDirectory() as folder:  # submitit makes the folder that it is given
+            replace(self, folder=Path(folder))._executor()
 
     def run(
         self, groups: Sequence[Group], work: Work, started: Callable[[Sequence[str], str], None]
@@ -78,7 +84,8 @@ class SlurmExecutor:
                 options = {"slurm_array_parallelism": max(self.workers, 1), "cpus_per_task": 1, **options}
             executor.update_parameters(**{"timeout_min": 240, **options})
         except (NameError, TypeError, ValueError, RuntimeError, FileNotFoundError) as error:
-            raise InputError(f"slurm cannot be used: {' '.join(str(error).split())}") from error
+            reason = " ".join(str(error).split()).partition(" As a reminder")[0]  # submitit lists all that it knows
+            raise InputError(f"slurm cannot be used: {reason}") from error
         # Slurm itself holds back what exceeds the parallelism of an array; processes of this machine start at once.
         return executor, _LARGEST_ARRAY if cluster == "slurm" else max(self.workers, 1)
 

@@ -140,9 +140,9 @@ def pilot(
             # Arms of one group are trained side by side, so they take the same.
             if group[0].key not in measured:
                 short, long = (_timed(group, count, work) for count in (1, 3))
-                measured[group[0].key] = (short + max(long - short, 0.0) / 2 * (epochs - 1)) / len(group)
+                measured[group[0].key] = (short + max(0.0, long - short) / 2 * (epochs - 1)) / len(group)
             found[run.arm] = measured[group[0].key]
-    return found
+    return {arm: seconds for arm, seconds in found.items() if seconds == seconds}
 
 
 def _one_of_each_arm(group: Sequence[PlannedRun]) -> list[PlannedRun]:
@@ -153,11 +153,12 @@ def _one_of_each_arm(group: Sequence[PlannedRun]) -> list[PlannedRun]:
 
 
 def _timed(group: Sequence[PlannedRun], epochs: int, work: Callable[..., Sequence[Any]]) -> float:
+    """Return the seconds of a group; NaN if a run failed, as those end early."""
     recipes = []
     for run in group:
         recipe = copy.deepcopy(dict(run.recipe))
         recipe["config"]["trainer"]["max_epochs"] = epochs
         recipes.append(recipe)
     started = time.perf_counter()
-    work(recipes)
-    return time.perf_counter() - started
+    results = work(recipes)
+    return float("nan") if any(result.error for result in results) else time.perf_counter() - started

@@ -146,6 +146,8 @@ class Factors:
     def _checked(self, reference: Mapping[str, Any]) -> tuple[str, str]:
         if len(reference) != 1:
             raise InputError(f"reference is {dict(reference)}; name one factor and its level, such as wiring: real")
+        if not self.levels:
+            raise InputError(f"reference is {dict(reference)}, but there are no factors; name an arm, such as real")
         factor, level = next((str(key), str(value)) for key, value in reference.items())
         if factor not in self.levels:
             raise InputError(f"reference names the unknown factor '{factor}'{nearest(factor, self.levels)}")

@@ -1,14 +1,16 @@
 """What a study file says, checked key by key; nothing is read or built here."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ...errors import InputError, shown
+from ...errors import InputError
 from .arms import FLOORS, Arm
-from .checks import check_count, check_mapping, nearest
+from .checks import check_count, check_distinct, check_list, check_mapping, check_text, nearest
+from .contrasts import checked_contrasts
 from .factors import Factors
 
 __all__ = ["EXECUTORS", "StudyFields"]
@@ -18,6 +20,8 @@ CORRECTIONS = ("holm", "bh")
 _ALL_FLOORS = (*FLOORS, "dense")
 # Differences that matter in practice are larger; metrics in the target's unit have no such number.
 _ROPE = {"auroc": 0.01, "average_precision": 0.01, "accuracy": 0.01, "f1": 0.01, "calibration_error": 0.01, "r2": 0.01}
+_SHARES = frozenset(_ROPE) - {"r2"}
+_IN_NO_NAME = frozenset('/\\:*?"<>|')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +68,9 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
     slurm: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name or any(letter in self.name for letter in '/\\:*?"<>|'):
+        for key in ("name", "question", "address"):
+            check_text(key, getattr(self, key))
+        if not self.name.isprintable() or not self.name.strip(" .") or _IN_NO_NAME & set(self.name):
             raise InputError(f"name is {self.name!r}; it names the folder of the results, so it must be a file name")
         if self.folds == 1:
             raise InputError(
@@ -78,15 +84,24 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
         for key, known in (("executor", EXECUTORS), ("correction", CORRECTIONS)):
             if getattr(self, key) not in known:
                 raise InputError(f"{key} is {getattr(self, key)!r}{nearest(str(getattr(self, key)), known)}")
-        check_mapping("slurm", self.slurm)
+        for key in ("slurm", "overrides"):
+            check_mapping(key, getattr(self, key))
+        if self.metrics is not None:
+            check_distinct("metrics", check_list("metrics", self.metrics, "[auroc, accuracy]"))
         self._check_rope()
         _ = self.all_arms, self.contrasts
         self._check_draws()
 
     def _check_rope(self) -> None:
         for metric, half_width in check_mapping("rope", self.rope).items():
-            if isinstance(half_width, bool) or not isinstance(half_width, (int, float)) or half_width <= 0:
+            number = isinstance(half_width, (int, float)) and not isinstance(half_width, bool)
+            if not number or not math.isfinite(half_width) or half_width <= 0:
                 raise InputError(f"rope.{metric} is {half_width!r}; it must be a positive number in the metric's unit")
+            if metric in _SHARES and half_width >= 1:
+                raise InputError(
+                    f"rope.{metric} is {half_width!r}, but no two values from 0 to 1 differ by more; set it below 1, "
+                    f"such as to {_ROPE[metric]}"
+                )
 
     def _check_draws(self) -> None:
         """Refuse fewer draws than the smallest empirical p asks for."""
@@ -98,8 +113,9 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
         needed = int(-(-(1 - 1e-12) // self.p_floor)) - 1
         for arm in self.all_arms:
             if arm.kind == "null" and arm.num_draws < needed:
+                draws = "1 draw" if arm.num_draws == 1 else f"{arm.num_draws} draws"
                 raise InputError(
-                    f"p_floor is {self.p_floor:g}, but the {arm.num_draws} draws of arm '{arm.name}' can give no "
+                    f"p_floor is {self.p_floor:g}, but {draws} of arm '{arm.name}' can give no "
                     f"empirical p below {1 / (1 + arm.num_draws):.3g}; set its draws to {needed} or p_floor to "
                     f"{1 / (1 + arm.num_draws):.3g}"
                 )
@@ -118,8 +134,7 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
 
     def _floor_arms(self, taken: Sequence[str]) -> list[Arm]:
         chosen = _ALL_FLOORS if self.floors is None else self.floors
-        if isinstance(chosen, (str, Mapping)):
-            raise InputError(f"floors is {chosen!r}; it must be a list of {shown(_ALL_FLOORS)}")
+        check_distinct("floors", check_list("floors", chosen, f"[{', '.join(_ALL_FLOORS)}]"))
         found = []
         for floor in chosen:
             if floor not in _ALL_FLOORS:
@@ -138,9 +153,10 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
         if isinstance(self.reference, Mapping):
             return tuple(Factors.from_mapping(self.factors).references(self.reference))
         if self.reference is not None:
-            if self.reference not in names:
-                raise InputError(f"reference is the unknown arm '{self.reference}'{nearest(self.reference, names)}")
-            return (self.reference,)
+            name = str(self.reference)  # YAML reads some names as numbers
+            if name not in names:
+                raise InputError(f"reference is the unknown arm '{name}'{nearest(name, names)}")
+            return (name,)
         if self.factors:
             factor, levels = list(self.factors.items())[-1]
             raise InputError(
@@ -151,21 +167,18 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
     @cached_property
     def contrasts(self) -> list[Any]:
         """What is compared: pairs of arms, or a name and weights; positive differences speak for the first."""
-        return [*self._planned(), *(self._contrast(item) for item in self._interactions())]
+        names = [arm.name for arm in self.all_arms]
+        return [*self._planned(), *checked_contrasts(self._interactions(), names)]
 
     def _interactions(self) -> list[dict[str, Any]]:
-        if isinstance(self.interactions, (str, Mapping)):
-            raise InputError(
-                f"interactions is {self.interactions!r}; it must be a list of two factors and a level of each, such "
-                "as [{activation: tanh, wiring: real}]"
-            )
+        given = check_list("interactions", self.interactions, "[{activation: tanh, wiring: real}]")
         factors = Factors.from_mapping(self.factors)
-        wanted = [check_mapping("interactions", item) for item in self.interactions]
+        wanted = [check_mapping("interactions", item) for item in given]
         return [found for item in wanted for found in factors.interactions(item)]
 
     def _planned(self) -> list[Any]:
         if self.comparisons is not None:
-            return [self._contrast(item) for item in self.comparisons]
+            return checked_contrasts(self.comparisons, [arm.name for arm in self.all_arms])
         if isinstance(self.reference, Mapping):
             pairs = Factors.from_mapping(self.factors).pairs(self.reference)
         else:
@@ -175,29 +188,6 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
         if not pairs and not any(arm.is_floor for arm in self.all_arms):
             raise InputError("arms holds a single arm and there are no floors, so there is nothing to compare; add one")
         return [list(pair) for pair in pairs]
-
-    def _contrast(self, item: Any) -> Any:
-        if isinstance(item, Mapping):
-            weights = check_mapping("comparisons: weights", item.get("weights"))
-            self._check_known(weights)
-            if len(weights) < 2 or not all(isinstance(weight, (int, float)) for weight in weights.values()):
-                raise InputError(f"comparisons has the weights {weights}; give a number for each of two arms or more")
-            if abs(sum(weights.values())) > 1e-9:
-                raise InputError(
-                    f"comparisons has the weights {weights}, which sum to {sum(weights.values()):g}; they must sum to "
-                    "0, or equal arms would differ"
-                )
-            return {"name": str(item.get("name") or ""), "weights": dict(weights)}
-        if isinstance(item, str) or not isinstance(item, Sequence) or len(item) != 2 or item[0] == item[1]:
-            raise InputError(f"comparisons holds {item!r}; it must be two arms, [FIRST, SECOND], or name and weights")
-        self._check_known(item)
-        return list(item)
-
-    def _check_known(self, names: Any) -> None:
-        known = [arm.name for arm in self.all_arms]
-        for name in names:
-            if name not in known:
-                raise InputError(f"comparisons names the unknown arm '{name}'{nearest(str(name), known)}")
 
     def arm(self, name: str) -> Arm:
         """Return an arm by its name."""

@@ -3,14 +3,16 @@
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ...errors import InputError
 from ...training.command_line import AxonlightCLI, input_errors
-from ...training.config_files import find_config
+from ...training.config_files import find_config, is_text
 from ...training.run_defaults import quieten_libraries
+from .checks import check_mapping
 
 __all__ = ["ConfigResolver", "Resolved"]
 
@@ -74,13 +76,16 @@ class ConfigResolver:
 
     def __init__(self, bases: Sequence[str | Mapping[str, Any]], common: Mapping[str, Any]) -> None:
         quieten_libraries()
+        if not bases:
+            raise InputError("base is an empty list; name the config that all arms share, such as demo.yaml")
         self._base = ["fit", *(f"--config={_config_text(base)}" for base in bases)]
         self._common = _options(common, "overrides")
         try:
             with input_errors():
                 self._command = _Parser(self._base)
         except InputError as error:
-            raise InputError(f"base: {error}") from error
+            names = ", ".join(base for base in bases if isinstance(base, str) and not is_text(base))
+            raise InputError(f"base{f' {names}' * bool(names)}: {error}") from error
         if self._common:
             self.resolve({}, "overrides")
 
@@ -108,7 +113,25 @@ class ConfigResolver:
 
 
 def _config_text(base: str | Mapping[str, Any]) -> str:
-    return find_config(base) if isinstance(base, str) else yaml.safe_dump(dict(base))
+    if not isinstance(base, str):
+        return yaml.safe_dump(dict(base))
+    path = find_config(base)
+    if not is_text(path):
+        _check_yaml(path)
+    return path
+
+
+def _check_yaml(path: str) -> None:
+    """Refuse a file that is no mapping in YAML: the parser of the command line would not tell which file it is."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"base: config '{path}' is not valid YAML: {' '.join(str(error).split())}") from error
+    for key in check_mapping(f"base: config '{path}'", content):
+        if key in ("base", "arms", "factors"):
+            raise InputError(
+                f"base: config '{path}' has the key {key}, so it is a study; name a config of axonlight fit"
+            )
 
 
 def _options(overrides: Mapping[str, Any], where: str) -> list[str]:

@@ -26,6 +26,7 @@ from .validation import (
     check_metrics,
     check_same_data,
     check_split_keys,
+    check_trainer,
     data_fingerprint,
     row_digest,
 )
@@ -89,7 +90,7 @@ class _Preparation:
         for arm in fields.all_arms:
             built = reference if arm.is_floor or arm.kind == "floor" else self._built(arm)
             check_same_data(arm, built.rows, fields.references[0], reference.rows)
-            check_metrics(fields.metrics or (), built.task)
+            check_metrics(fields.metrics or (), built.task, arm.name)
             arms.append(self._planned(arm, built))
         return Prepared(fields, tuple(arms), reference.fingerprint)
 
@@ -102,10 +103,10 @@ class _Preparation:
 
     def _metrics(self, task: LightningModule) -> tuple[str, ...]:
         given = self.fields.metrics
-        if given is not None and (isinstance(given, str) or not given):
-            raise InputError(f"metrics is {given!r}; it must be a list of names, such as [auroc, accuracy]")
+        if given is not None and not given:
+            raise InputError("metrics is an empty list; name one or more, such as [auroc, accuracy], or leave it out")
         chosen = tuple(given) if given else ("rmse",) if isinstance(task, RegressionTask) else ("auroc",)
-        check_metrics(chosen, task)
+        check_metrics(chosen, task, self.fields.references[0])
         for metric in chosen:
             self.fields.rope_of(metric)
         if unused := [metric for metric in self.fields.rope or () if metric not in chosen]:
@@ -115,6 +116,7 @@ class _Preparation:
     def _built(self, arm: Arm) -> _Built:
         where = _described(arm)
         config = self.resolver.resolve(arm.overrides, where)
+        check_trainer(where, config["trainer"])
         key = json.dumps([config, arm.dense], sort_keys=True)
         if key not in self.built:
             self.built[key] = self._build(config, arm, where)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ...errors import InputError
 from ..drive import drive
-from ..executors import choose_executor
+from ..executors import Executor, choose_executor
 from ..ledger import Ledger
 from ..progress import StudyProgress
 from .budget import Budget, count_runs, pilot
+from .checks import check_count
 from .conditions import describe_conditions
 from .fields import StudyFields
 from .plan import Plan, plan_runs
+from .results import check_folder, check_owner
 from .study_file import read_study
 from .work import RunWork
 
@@ -107,8 +109,8 @@ class Study:
         """The plan in one sentence."""
         fields, plan = self.fields, self.plan
         draws = [arm.num_draws for arm in fields.all_arms if arm.num_draws]
-        number = "to".join(f" {count} " for count in dict.fromkeys((min(draws), max(draws)))) if draws else ""
-        drawn = f",{number}draws per null model" if draws else ""
+        number = " to ".join(f"{count}" for count in dict.fromkeys((min(draws), max(draws)))) if draws else ""
+        drawn = f", {number} draw{'s' * (number != '1')} per null model" if draws else ""
         seeds = "1 seed" if fields.seeds == 1 else f"{fields.seeds} seeds"
         repeats = "" if fields.repeats == 1 else f" x {fields.repeats} repeats"
         return (
@@ -121,20 +123,42 @@ class Study:
         """The file of the ledger."""
         return self.output / "ledger.sqlite"
 
-    def budget(self, *, timed: bool = True, executor: str | None = None, workers: int | None = None) -> Budget:
+    def check(self, executor: str | None = None, workers: int | None = None, *, resume: bool = True) -> None:
+        """Check everything that can be checked before anything is trained or written.
+
+        Args:
+            executor: Instead of the study's.
+            workers: Instead of the study's.
+            resume: Whether runs of an earlier attempt shall count.
+
+        Raises:
+            InputError: If the study, its executor or the folder of its results cannot be used.
+        """
+        _ = self.plan
+        self._executor(executor, workers)
+        check_folder(self.output)
+        if resume and self.ledger_path.is_file():
+            with Ledger(self.ledger_path) as ledger:
+                check_owner(ledger, self._given.name)
+
+    def budget(
+        self, *, timed: bool = True, workers: int | None = None, resume: bool = True, retry_failed: bool = False
+    ) -> Budget:
         """Return how many runs are planned, shared, done and left, and what they will take.
 
         Args:
             timed: Whether a short pilot may be run where the ledger cannot tell what a run takes.
-            executor: Instead of the study's.
             workers: Instead of the study's.
+            resume: Whether runs of an earlier attempt count.
+            retry_failed: Whether failed runs are executed again.
         """
         plan, side = self.plan, max(self._workers(workers), 1)
         states: dict[str, str] = {}
         seconds: dict[str, float] = {}
         if self.ledger_path.is_file():
             with Ledger(self.ledger_path) as ledger:
-                states, seconds = ledger.states(), ledger.seconds()
+                states, seconds = ledger.states() if resume else {}, ledger.seconds()
+        states = {key: state for key, state in states.items() if not (retry_failed and state == "failed")}
         source = "by the runs done so far"
         counted = count_runs(plan, states, seconds, side, source)
         missing = [arm.arm for arm in counted.arms if arm.left and arm.seconds != arm.seconds]
@@ -158,7 +182,20 @@ class Study:
         return RunWork(os.getcwd(), self.allow_imports)
 
     def _workers(self, given: int | None) -> int:
-        return self._given.num_workers if given is None else given
+        return self._given.num_workers if given is None else check_count("workers", given, 0)
+
+    def _executor(self, name: str | None, workers: int | None) -> Executor:
+        """Return what executes the runs, once it is known that it can."""
+        given = self._given
+        chosen = choose_executor(
+            name or given.executor,
+            self._workers(workers),
+            address=given.address,
+            slurm=given.slurm,
+            folder=self.output,
+        )
+        chosen.check()
+        return chosen
 
     def run(
         self,
@@ -187,15 +224,11 @@ class Study:
         from ..runs import group_runs
 
         plan, side = self.plan, self._workers(workers)
-        chosen = choose_executor(
-            executor or self._given.executor,
-            side,
-            address=self._given.address,
-            slurm=self._given.slurm,
-            folder=self.output,
-        )
+        chosen = self._executor(executor, workers)
         with Ledger(self.ledger_path, lock=True) as ledger:
-            if not resume:
+            if resume:
+                check_owner(ledger, self._given.name)
+            else:
                 ledger.put_aside()
             ledger.add_plan(plan.runs)
             ledger.recover(failed=retry_failed)

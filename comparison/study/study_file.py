@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -63,17 +63,38 @@ def read_study(path: str | Path, settings: Sequence[tuple[str, Any]] = ()) -> St
     for key, value in settings:
         _set(content, key.split("."), value, key)
     check_keys(f"study '{path}'", content, STUDY_KEYS)
-    if "base" not in content:
-        raise InputError(f"study '{path}' has no key 'base', the config that all arms share")
+    if content.get("base") is None:
+        raise InputError(
+            f"study '{path}' has no base, the config that all arms share; add one, such as base: demo.yaml"
+        )
     content["base"] = _bases(content["base"], path.parent)
     return StudyFields(**{"name": path.stem, **{key: value for key, value in content.items() if value is not None}})
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, but a key that is there twice is refused: the first would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Return the mapping of a node."""
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and isinstance(key.value, str):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key '{key.value}' is there twice; rename one or take it out", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"study '{path}' cannot be read: {error}") from error
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  (a safe loader)
+    except OSError as error:
+        raise InputError(f"study '{path}' cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"study '{path}' is not UTF-8 text, see line {line}; save it as UTF-8") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

@@ -13,12 +13,22 @@ from ...models import Task
 from .arms import Arm
 from .checks import nearest
 
-__all__ = ["check_common", "check_metrics", "check_same_data", "check_split_keys", "data_fingerprint", "row_digest"]
+__all__ = [
+    "check_common",
+    "check_metrics",
+    "check_same_data",
+    "check_split_keys",
+    "check_trainer",
+    "data_fingerprint",
+    "row_digest",
+]
 
 # What decides which rows train and test. The study itself sets the first group.
 _SET_BY_STUDY = ("fold", "num_folds", "split_seed", "test_fraction")
 _SPLIT = (*_SET_BY_STUDY, "val_fraction", "stratify", "keep_duplicates_together", "limit_rows", "limit_seed", "group")
 _ORDER = ("seed_everything", "data.shuffle_seed")
+# Callbacks that end a run without a number of epochs.
+_ENDING = ("EarlyStopping", "Timer")
 
 
 def _plain_key(key: str) -> str:
@@ -62,6 +72,43 @@ def check_split_keys(arm: Arm) -> None:
             )
 
 
+def check_trainer(where: str, trainer: Mapping[str, Any]) -> None:
+    """Refuse settings of the trainer with which a run would be several, be tested on few rows, or never end.
+
+    Raises:
+        InputError: Naming the setting and what to do instead.
+
+    Example:
+        >>> check_trainer("arm 'real'", {"max_epochs": 100, "devices": "auto", "limit_test_batches": 1.0})
+        >>> check_trainer("arm 'real'", {"max_epochs": -1})
+        Traceback (most recent call last):
+            ...
+        axonlight.errors.InputError: arm 'real': trainer.max_epochs is -1, so no run would end; set it, such as to 100
+    """
+    for key in ("fast_dev_run", "overfit_batches", "limit_test_batches"):
+        value = trainer.get(key)
+        whole = value is None or (isinstance(value, float) and value == 1) if key.startswith("limit") else not value
+        if not whole:
+            raise InputError(
+                f"{where}: trainer.{key} is {value}, so networks would be tested on other rows than floors; leave it "
+                "out and, for fewer rows, set data.limit_rows in the overrides of the study"
+            )
+    devices, nodes = trainer.get("devices"), trainer.get("num_nodes")
+    for key, value, fits in (
+        ("devices", devices, devices in (None, "auto", 1, "1") or (isinstance(devices, list) and len(devices) == 1)),
+        ("num_nodes", nodes, nodes in (None, 1)),
+    ):
+        if not fits:
+            raise InputError(
+                f"{where}: trainer.{key} is {value}, but a run is one process on one device; leave it out, and set "
+                "workers of the study"
+            )
+    ends = [trainer.get("max_time"), trainer.get("max_steps", -1) != -1]
+    ends += [str(item["class_path"]).endswith(_ENDING) for item in trainer.get("callbacks") or ()]
+    if trainer.get("max_epochs") == -1 and not any(ends):
+        raise InputError(f"{where}: trainer.max_epochs is -1, so no run would end; set it, such as to 100")
+
+
 def row_digest(data: LightningDataModule) -> str | None:
     """Return a checksum of the rows of each part and of what is to be told; None where the data do not say."""
     if not isinstance(data, TableDataModule):
@@ -88,8 +135,8 @@ def check_same_data(arm: Arm, digest: str | None, reference: str, wanted: str | 
         )
 
 
-def check_metrics(wanted: Sequence[str], model: LightningModule) -> None:
-    """Refuse a metric that the task does not have.
+def check_metrics(wanted: Sequence[str], model: LightningModule, arm: str) -> None:
+    """Refuse a metric that the task of an arm does not have.
 
     Raises:
         InputError: Naming the nearest.
@@ -100,7 +147,8 @@ def check_metrics(wanted: Sequence[str], model: LightningModule) -> None:
     for metric in wanted:
         if metric not in known:
             raise InputError(
-                f"metrics names '{metric}', which {type(model).__name__} does not have{nearest(metric, known)}"
+                f"metrics names '{metric}', which {type(model).__name__} of arm '{arm}' does not have"
+                f"{nearest(str(metric).removeprefix('test/').lower(), known)}"
             )
 
 

@@ -35,7 +35,8 @@ def test_a_dry_run_prints_plan_and_budget_and_writes_nothing(compare, tmp_path):
     lines = out.splitlines()
     assert lines[0].startswith("Does the true grouping of 30 measurements")
     assert lines[1] == ("3 arms on 2 splits (2 folds), 1 seed, 2 draws per null model: 8 runs, 8 of them distinct")
-    assert lines[-1].startswith("8 runs to execute")
+    assert lines[-2].startswith("8 runs to execute")
+    assert lines[-1] == "dry run: all was checked, nothing was trained or written"
     assert not list(tmp_path.iterdir())
 
 
@@ -49,6 +50,10 @@ def test_a_dry_run_prints_plan_and_budget_and_writes_nothing(compare, tmp_path):
         (["--executor", "slrm"], "invalid choice: 'slrm'"),
         (["--resume", "--fresh"], "not allowed with argument"),
         (["--arms.real.overrides.trainer.max_epoch", "2"], "did you mean trainer.max_epochs"),
+        (["--workers", "-1"], "workers is -1; it must be a whole number, at least 0"),
+        (["--output", "/dev/null"], "/dev/null is a file; name another folder by --output"),
+        (["--executor", "slurm", "--slurm.cluster", "lokal"], "slurm cannot be used: "),
+        (["--executor", "ray", "--address", "127.0.0.1:9"], "no Ray cluster answers there"),
         (["more.yaml"], "unrecognized arguments: more.yaml"),
     ],
 )

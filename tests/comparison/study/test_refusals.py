@@ -33,13 +33,31 @@ def fields(**changes):
         ({"comparisons": [["real", "real"]]}, "must be two arms"),
         ({"comparisons": [{"weights": {"real": 1, "ridge": -2}}]}, "sum to -1; they must sum to 0"),
         ({"rope": {"auroc": 0}}, "rope.auroc is 0; it must be a positive number"),
+        ({"rope": {"auroc": float("nan")}}, "rope.auroc is nan; it must be a positive number"),
+        ({"rope": {"accuracy": 5}}, "rope.accuracy is 5, but no two values from 0 to 1 differ by more"),
+        ({"rope": 0.1}, "rope is '0.1'; it must be a mapping"),
+        ({"overrides": ["trainer.max_epochs"]}, "overrides is .*; it must be a mapping"),
+        ({"comparisons": 3}, "comparisons is '3'; it must be a list, such as"),
+        ({"comparisons": [["real", "ridge"], ["real", "ridge"]]}, "comparisons holds .* twice"),
+        ({"comparisons": [{"weigths": {}}]}, "unknown key 'weigths'; did you mean 'weights'"),
+        ({"comparisons": [{"weights": {"real": True, "ridge": -1}}]}, "a number other than 0"),
+        ({"comparisons": [{"weights": {"real": float("nan"), "ridge": -1}}]}, "a number other than 0"),
+        ({"metrics": "auroc"}, r"metrics is 'auroc'; it must be a list, such as \[auroc, accuracy\]"),
+        ({"metrics": ["auroc", "auroc"]}, "metrics holds auroc twice"),
+        ({"floors": 3}, "floors is '3'; it must be a list"),
+        ({"floors": ["ridge", "ridge"]}, "floors holds ridge twice"),
+        ({"reference": {"wiring": "real"}}, "but there are no factors; name an arm"),
+        ({"name": ".."}, "name is '..'; .* it must be a file name"),
+        ({"name": "a\nb"}, "it must be a file name"),
+        ({"question": ["why"]}, "question is .* no text; put it in quotes"),
+        ({"workers": -1}, "workers is -1; it must be a whole number, at least 0"),
         ({"correction": "bonferoni"}, "correction is 'bonferoni'; known are holm, bh"),
         ({"executor": "slrm"}, "executor is 'slrm'; did you mean 'slurm'"),
         ({"name": "a/b"}, "it must be a file name"),
         ({"p_floor": 2}, "p_floor is 2; it must be"),
         (
             {"arms": {"real": {}, "rewired": {None: "DegreePreserving", "draws": 10}}, "p_floor": 0.01},
-            "p_floor is 0.01, but the 10 draws of arm 'rewired' .* set its draws to 99 or p_floor to 0.0909",
+            "p_floor is 0.01, but 10 draws of arm 'rewired' .* set its draws to 99 or p_floor to 0.0909",
         ),
         ({"arms": {}, "factors": {"a": {"x": {}}}}, "reference is missing; .* such as a: x"),
         ({"factors": {"a": {}}}, "factor 'a' has no level"),
@@ -67,7 +85,10 @@ def test_the_smallest_number_of_draws_that_a_p_floor_allows():
     ("text", "words"),
     [
         ("base: demo.yaml\narms: {a: {}}\nfold: 3", "unknown key 'fold'; did you mean 'folds'"),
-        ("arms: {a: {}}", "has no key 'base'"),
+        ("arms: {a: {}}", "has no base, .*add one, such as base: demo.yaml"),
+        ("", "has no base"),
+        ("base: demo.yaml\narms: {a: {}}\nseeds: 1\nseeds: 2", "line 4, column 1: the key 'seeds' is there twice"),
+        ("base: demo.yaml\narms: {on: {}, b: {}}", "arms has the key True, which YAML reads from on, .* quotes"),
         ("base: 3\narms: {a: {}}", "base is '3'; it must be the name of a config"),
         ("base: [", "not valid YAML: line 1, column 8"),
         ("- base", "must be a mapping"),
@@ -84,7 +105,14 @@ def test_a_missing_study_is_answered_with_the_shipped_ones():
         read_study("studies/quikstart.yaml")
 
 
-OTHER = {"overrides": {"model.network.activation": "relu"}}
+def test_a_study_in_another_encoding(tmp_path):
+    (tmp_path / "bad.yaml").write_bytes("base: demo.yaml\nquestion: très\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"is not UTF-8 text, see line 2; save it as UTF-8"):
+        read_study(tmp_path / "bad.yaml")
+
+
+def test_arms_may_have_numbers_for_names():
+    assert fields(arms={1: {}, 2: {}}, reference=2, floors=[]).contrasts == [["2", "1"]]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +146,15 @@ OTHER = {"overrides": {"model.network.activation": "relu"}}
                 "limit_rows": 300, "hierarchy": {"reader": "edges", "path": "breast_cancer_measurements.csv"}}}}}}},
             "arm 'a' has other training or test rows.* by data: move that",
         ),
+        ({"overrides": {"trainer.devices": 2}}, "trainer.devices is 2, but a run is one process on one device"),
+        ({"overrides": {"trainer.max_epochs": -1}}, "trainer.max_epochs is -1, so no run would end"),
+        ({"overrides": {"trainer.limit_test_batches": 1}}, "tested on other rows than floors; .*data.limit_rows"),
+        ({"arms": {"real": {}, "a": {"overrides": {"trainer.fast_dev_run": True}}}}, "arm 'a' .*fast_dev_run is True"),
+        ({"base": "studies/quickstart.yaml"}, "config 'studies/quickstart.yaml' is not a file"),
+        ({"base": []}, "base is an empty list"),
+        ({"arms": {"real": {}, "a": {"overrides": {"model.class_path": "RegressionTask"}}}},
+         "metrics names 'auroc', which RegressionTask of arm 'a' does not have"),
+        ({"metrics": ["test/AUROC"]}, "metrics names 'test/AUROC', .*did you mean 'auroc'"),
         ({"metrics": ["auroc", "acuracy"]}, "metrics names 'acuracy', which .*did you mean 'accuracy'"),
         ({"metrics": ["loss"]}, "rope has no entry for loss"),
         ({"rope": {"f1": 0.1}}, "rope has an entry for f1, which metrics does not name"),
@@ -141,6 +178,20 @@ def test_arms_that_cannot_be_used(tmp_path, monkeypatch, changes, words):
         _ = Study(fields(**changes)).plan
     assert "\n" not in str(refused.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data: [", "base: config 'own.yaml' is not valid YAML"),
+        ("base: demo.yaml", "has the key base, so it is a study"),
+    ],
+)
+def test_base_configs(tmp_path, monkeypatch, text, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(text)
+    with pytest.raises(InputError, match=words):
+        _ = Study(fields(base="own.yaml")).plan
 
 
 class Disconnect(NullModel):
