@@ -12,7 +12,7 @@ from torch.func import functional_call
 from ...activations import Activation
 from .leaves import StackedLeaf
 
-__all__ = ["StackedActivation", "is_plain_elementwise", "stack_activations"]
+__all__ = ["StackedActivation", "is_plain_elementwise"]
 
 # torch's activations that look at other entries of the tensor, or draw random numbers.
 _NOT_ELEMENTWISE = (nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax, nn.GLU, nn.RReLU, nn.MultiheadAttention)
@@ -74,8 +74,3 @@ class StackedActivation(StackedLeaf):
     def assign(self, replica: int, name: str, value: Tensor) -> None:
         """Set a value of one replica, by its name in its own activation."""
         super().assign(replica, name.replace(".", "__"), value)
-
-
-def stack_activations(modules: Sequence[nn.Module]) -> nn.Module:
-    """Return one module for the activations of all replicas."""
-    return modules[0] if is_plain_elementwise(modules[0]) else StackedActivation(modules)

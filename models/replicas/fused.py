@@ -16,6 +16,7 @@ from ..layers import EdgeStructure
 from ..layers._kernels import product, sampled
 from ..layers.choice import choose_sparse_backend
 from ..pathways.layer import PathwayLayer, side_by_side
+from .ash import AshGate, Kept, StackedAsh, gate_gradient, gated
 from .leaves import StackedBatchNorm, StackedDropout, StackedEdgeLinear, StackedLayerNorm
 
 __all__ = ["FusedPathwayLayer"]
@@ -36,14 +37,20 @@ _CURVES = {nn.Sigmoid: Curve(True), nn.Tanh: Curve(True, 2.0, 2.0, 0.5), nn.ReLU
 
 
 class Plan(NamedTuple):
-    """What a call needs besides tensors; the curve is None where the activation is a module of its own."""
+    """What a call needs besides tensors; without curve and gate the activation is a module of its own."""
 
     replicas: int
     structure: EdgeStructure
     backend: str
     norm: StackedBatchNorm | None
     curve: Curve | None
+    gate: AshGate | None
     zeros: Tensor
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether activation and dropout belong to the node."""
+        return self.curve is not None or self.gate is not None
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -52,7 +59,11 @@ def _rows(x: Tensor) -> Tensor:
 
 
 class _FusedLayer(Function):
-    """Map x to (R, B, N), given weights, bias, scale and shift (R, N), and masks (R or 1, N, B) times the factor."""
+    """Map x to (R, B, N).
+
+    Given are weights, bias, scale and shift (R, N), masks (R or 1, N, B) times the factor, and z and alpha of ASH
+    (R, 1 or N, 1).
+    """
 
     @staticmethod
     def forward(
@@ -63,6 +74,8 @@ class _FusedLayer(Function):
         scale: Tensor | None,
         shift: Tensor | None,
         mask: Tensor | None,
+        z: Tensor | None,
+        alpha: Tensor | None,
         plan: Plan,
     ) -> Tensor:
         curve = plan.curve or Curve(False)
@@ -75,22 +88,33 @@ class _FusedLayer(Function):
         else:
             y = y if bias is None else y.add_(bias.view(-1, 1))
             y = y if curve.slope == 1 else y.mul_(curve.slope)
-        if plan.curve is None:
-            core, out = None, y
+        core, kept = None, (None,) * 6
+        if plan.gate is not None and z is not None and alpha is not None:
+            y = y.unflatten(0, (plan.replicas, -1))
+            out, found = gated(y, z, alpha, plan.gate)
+            out, kept = (out if mask is None else out.mul_(mask)).flatten(0, 1), (y, z, alpha, *found)
+        elif plan.curve is None:
+            out = y
         else:
             core = y.sigmoid_() if curve.is_sigmoid else y.relu_()
             out = _masked(core, mask, curve, plan.replicas)
-        ctx.save_for_backward(weight, rows, scale, mask, centred, deviation, core)
+        ctx.save_for_backward(weight, rows, scale, mask, centred, deviation, core, *kept)
         ctx.plan, ctx.is_shared = plan, x.dim() == 2
         return out.unflatten(0, (plan.replicas, -1)).mT
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        weight, rows, scale, mask, centred, deviation, core = ctx.saved_tensors
+        weight, rows, scale, mask, centred, deviation, core, y, z, alpha, *kept = ctx.saved_tensors
         plan: Plan = ctx.plan
-        (g,) = gradients
-        g, gain = _before_curve(g.mT.contiguous(), core, mask, plan)
+        g, gain = gradients[0].mT.contiguous(), 1.0
+        z_gradient = alpha_gradient = None
+        if plan.gate is not None:
+            g, wanted = g if mask is None else g * mask, ctx.needs_input_grad[6:8]
+            g, z_gradient, alpha_gradient = gate_gradient(g, y, z, alpha, Kept(*kept), plan.gate, wanted)
+            g = g.flatten(0, 1)
+        else:
+            g, gain = _before_curve(g, core, mask, plan)
         bias_gradient = scale_gradient = shift_gradient = None
         if plan.norm is not None:
             g, scale_gradient, shift_gradient = _before_norm(g, scale, centred, deviation, gain, plan)
@@ -105,7 +129,8 @@ class _FusedLayer(Function):
             x_gradient = x_gradient.t() if ctx.is_shared else x_gradient.unflatten(0, (plan.replicas, -1)).mT
         weight_gradient = sampled(g, rows, plan.structure, plan.backend)
         weight_gradient = weight_gradient if gain == 1 else weight_gradient.mul_(gain)
-        return x_gradient, weight_gradient, bias_gradient, scale_gradient, shift_gradient, None, None
+        inner = (bias_gradient, scale_gradient, shift_gradient)
+        return x_gradient, weight_gradient, *inner, None, z_gradient, alpha_gradient, None
 
 
 def _normalise(
@@ -182,14 +207,17 @@ class FusedPathwayLayer(PathwayLayer):
             return super().forward(*inputs)
         x = side_by_side(inputs).to(linear.weight.dtype)
         plan = self._plan(linear, x.dim() == 2)
-        mask = scale = shift = None
+        mask = scale = shift = z = alpha = None
         if isinstance(norm, StackedBatchNorm):
             norm.check(x)
             scale, shift = norm.weight, norm.bias
-        if plan.curve is not None and isinstance(dropout, StackedDropout):
-            mask = dropout.draw(plan.zeros.new_empty(linear.out_features, x.shape[-2]), plan.curve.factor)
-        y: Any = _FusedLayer.apply(x, linear.weight, linear.bias, scale, shift, mask, plan)
-        return y if plan.curve is not None else dropout(self.activation(y))
+        if isinstance(self.activation, StackedAsh):
+            z, alpha = (value.unsqueeze(-1) for value in self.activation.per_replica())
+        if plan.is_whole and isinstance(dropout, StackedDropout):
+            factor = 1.0 if plan.curve is None else plan.curve.factor
+            mask = dropout.draw(plan.zeros.new_empty(linear.out_features, x.shape[-2]), factor)
+        y: Any = _FusedLayer.apply(x, linear.weight, linear.bias, scale, shift, mask, z, alpha, plan)
+        return y if plan.is_whole else dropout(self.activation(y))
 
     def _plan(self, linear: StackedEdgeLinear, is_shared: bool) -> Plan:
         weight = linear.weight
@@ -199,6 +227,7 @@ class FusedPathwayLayer(PathwayLayer):
             zeros = weight.new_zeros(linear.count * linear.out_features)
             norm = self.norm if isinstance(self.norm, StackedBatchNorm) else None
             curve = _CURVES.get(type(self.activation))
-            plan = Plan(linear.count, linear.structure(is_shared), backend, norm, curve, zeros)
+            gate = self.activation.gate if isinstance(self.activation, StackedAsh) else None
+            plan = Plan(linear.count, linear.structure(is_shared), backend, norm, curve, gate, zeros)
             self.__dict__["_planned"] = (key, plan)
         return self.__dict__["_planned"][1]

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ...activations import is_activation
+from ...activations import ASH, is_activation
 from ...errors import InputError
 from ..dense import DenseNetwork
 from ..layers import EdgeLinear
@@ -17,7 +17,8 @@ from ..layers.dropout import UnitDropout
 from ..pathways import PathwayLayer, PathwayNetwork
 from ..pathways.heads import CovariateHead, LayerHeads
 from ..pathways.layer import UnitBatchNorm
-from .activations import stack_activations
+from .activations import StackedActivation, is_plain_elementwise
+from .ash import StackedAsh, is_stackable_ash
 from .checks import check_alike, named
 from .fused import FusedPathwayLayer
 from .leaves import StackedBatchNorm, StackedDropout, StackedEdgeLinear, StackedLayerNorm, StackedLeaf, StackedLinear
@@ -73,7 +74,7 @@ class _Stacker:
         if kind is UnitDropout:
             return StackedDropout(cast(Sequence[nn.Dropout], modules), self.masks, self.first)
         if is_activation(head) and not isinstance(head, nn.RReLU):
-            return stack_activations(modules)
+            return _stack_activations(modules)
         raise InputError(
             f"{named(path, head)} cannot be stacked; replicas consist of PathwayNetwork, DenseNetwork and what these "
             "are made of, others train one by one"
@@ -95,6 +96,14 @@ class _Stacker:
         values = {"_modules": children, "_parameters": own, "_buffers": dict(head._buffers)}
         stacked.__dict__ = {**head.__dict__, **values}
         return stacked
+
+
+def _stack_activations(modules: Sequence[nn.Module]) -> nn.Module:
+    if is_plain_elementwise(modules[0]):
+        return modules[0]
+    if is_stackable_ash(modules[0]):
+        return StackedAsh(cast(Sequence[ASH], modules))
+    return StackedActivation(modules)
 
 
 def stack_networks(
