@@ -103,25 +103,30 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: If the study cannot be used; nothing has been trained or written then.
     """
-    from ..comparison import Study
-    from ..comparison.study import read_study
-
-    allowed = tuple(name for name in arguments.allow_imports.split(",") if name)
-    execution = [(key, value) for key in ("executor", "workers") if (value := getattr(arguments, key)) is not None]
-    fields = read_study(arguments.study, [*arguments.settings, *execution])
-    study = Study(fields, output=arguments.output, allow_imports=allowed)
-    print(study.question, flush=True)
+    study = None
     try:
+        study = _read_study(arguments)
+        print(study.question, flush=True)
         return _run(study, arguments)
     except KeyboardInterrupt:
-        kept = study.ledger_path.is_file()
-        where = f"; what is done is in {study.ledger_path}, and the same command goes on" if kept else " at the start"
+        path = study.ledger_path if study is not None and study.ledger_path.is_file() else None
+        where = f"; what is done is in {path}, and the same command goes on" if path else " at the start"
         print(f"axonlight: stopped{where}", file=sys.stderr)
         return 130
     except (RunError, OSError, sqlite3.Error) as error:  # a full disk, workers that cannot start
         reason = " ".join(str(error).split())
         print(f"axonlight: the study stopped: {reason}; the same command goes on with what is missing", file=sys.stderr)
         return 3
+
+
+def _read_study(arguments: argparse.Namespace) -> "Study":
+    from ..comparison import Study
+    from ..comparison.study import read_study
+
+    allowed = tuple(name for name in arguments.allow_imports.split(",") if name)
+    execution = [(key, value) for key in ("executor", "workers") if (value := getattr(arguments, key)) is not None]
+    fields = read_study(arguments.study, [*arguments.settings, *execution])
+    return Study(fields, output=arguments.output, allow_imports=allowed)
 
 
 def _run(study: "Study", arguments: argparse.Namespace) -> int:

@@ -192,10 +192,9 @@ def _serve(connection: Connection, work: Work) -> None:
     connection.send(None)
     while True:
         try:
-            group = connection.recv()
-        except EOFError:
+            connection.send(attempt(work, connection.recv()))
+        except (EOFError, OSError):  # the driver has ended, or was killed
             return
-        connection.send(attempt(work, group))
 
 
 def _end_with_parent() -> None:
