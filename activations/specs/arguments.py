@@ -4,6 +4,7 @@ import inspect
 import types
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from torch import nn
@@ -24,11 +25,19 @@ def parameters_of(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         >>> list(parameters_of(nn.LeakyReLU))
         ['negative_slope', 'inplace']
     """
+    parameters = _class_parameters(factory) if isinstance(factory, type) else _signature(factory)
+    return {name: item for name, item in parameters.items() if item.kind not in _VARIABLE}
+
+
+def _signature(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
-        signature = inspect.signature(factory)
+        return inspect.signature(factory).parameters
     except (TypeError, ValueError):
         return {}
-    return {name: item for name, item in signature.parameters.items() if item.kind not in _VARIABLE}
+
+
+# A network asks for the same few classes over and over.
+_class_parameters = lru_cache(maxsize=256)(_signature)
 
 
 def name_arguments(activation: type[nn.Module], unnamed: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 
 from torch import nn
 from torch.nn.modules import activation as torch_activations
@@ -22,6 +23,7 @@ _OTHER_NAMES = {
 }
 
 
+@lru_cache(maxsize=1024)
 def _fold(name: str) -> str:
     return "".join(character for character in name.lower() if character not in "_- ")
 
@@ -33,10 +35,16 @@ def _subclasses(parent: type[Activation]) -> Iterator[type[Activation]]:
 
 
 def _table() -> dict[str, type[nn.Module]]:
-    """Collect the classes by folded name; ours come before torch's, torch's before those of the user."""
+    """Return the classes by folded name; those that were defined since the last call are among them."""
+    return _table_of(tuple(_subclasses(Activation)))
+
+
+@lru_cache(maxsize=1)
+def _table_of(classes: tuple[type[Activation], ...]) -> dict[str, type[nn.Module]]:
+    """Sort classes by folded name; ours come before torch's, torch's before those of the user."""
     package = (__package__ or "").partition(".")[0]
     known = sorted(
-        (item for item in _subclasses(Activation) if not item.__name__.startswith("_")),
+        (item for item in classes if not item.__name__.startswith("_")),
         key=lambda item: item.__module__.partition(".")[0] == package,
     )
     theirs = {name: getattr(nn, name) for name in torch_activations.__all__ if name not in _NOT_ACTIVATIONS}

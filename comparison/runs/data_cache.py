@@ -8,6 +8,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from lightning.pytorch import LightningDataModule
 from ...datamodules import TableDataModule
 from ...datamodules.encoding import numeric_values
 from ...errors import InputError
-from ...structures import Hierarchy, NullModel, NullReport, build_null, entity_of
+from ...structures import Hierarchy, NullModel, build_null, entity_of
+from .draws import Draw, clear_draws, draw_of, edges_key
 from .recipe import NullRecipe, canonical_json
 
 __all__ = ["SharedData", "clear_data_cache", "data_of"]
@@ -32,9 +34,11 @@ class SharedData:
 
     Args:
         data: The data module; runs get views of it.
+        key: What tells it from others.
     """
 
     data: TableDataModule
+    key: str = ""
     _nulls: dict[str, NullModel] = field(default_factory=dict)
     _table: tuple[np.ndarray, list[str]] | None = None
 
@@ -52,17 +56,23 @@ class SharedData:
         view = copy.copy(self.data)
         if null is None:
             return view, {}
-        hierarchy, draw = self._hierarchy(null), self.draw(null)
-        view.__dict__["hierarchy"] = draw
-        return view, NullReport(hierarchy, [draw], null=null["class_path"]).to_dict()["draws"][0]
+        view.__dict__["hierarchy"], quality = self.draw(null)
+        return view, quality
 
-    def draw(self, null: NullRecipe) -> Hierarchy:
+    def draw(self, null: NullRecipe) -> Draw:
         """Return one draw of a null model, which is fitted on the training rows where it needs data.
 
         Raises:
             InputError: As `view`.
         """
-        return self._null(null)(self._hierarchy(null), null["seed"])
+        hierarchy, model = self._hierarchy(null), self._null(null)
+        fitted_on = self.key if model.needs_data else ""
+        return draw_of(hierarchy, f"{self._edges} {fitted_on}", null, model)
+
+    @cached_property
+    def _edges(self) -> str:
+        assert self.data.hierarchy is not None  # noqa: S101
+        return edges_key(self.data.hierarchy)
 
     def _hierarchy(self, null: NullRecipe) -> Hierarchy:
         hierarchy = self.data.hierarchy
@@ -115,7 +125,7 @@ def data_of(
         data = make()
         if not isinstance(data, TableDataModule):
             return _without_null(data, null), {}
-        _kept[key] = SharedData(data)
+        _kept[key] = SharedData(data, key)
         if len(_kept) > _MOST_KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
@@ -132,5 +142,6 @@ def _without_null(data: LightningDataModule, null: NullRecipe | None) -> Lightni
 
 
 def clear_data_cache() -> None:
-    """Forget all data, for instance after their files changed."""
+    """Forget all data and draws, for instance after files changed."""
     _kept.clear()
+    clear_draws()

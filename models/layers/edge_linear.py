@@ -102,7 +102,7 @@ class EdgeLinear(nn.Module):
             self.bias = nn.Parameter(torch.empty(*leading, out_features, device=device, dtype=dtype))
         else:
             self.register_parameter("bias", None)
-        self.register_buffer("edges_digest", torch.tensor(self.structure.digest, device=device))
+        self.register_buffer("edges_digest", torch.empty((), dtype=torch.int64, device=device))
         self.reset_parameters()
         self._place_structure()
 

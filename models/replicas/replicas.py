@@ -23,9 +23,10 @@ __all__ = ["Replicas"]
 
 Outputs = Tensor | HeadOutputs
 
-# Entries of the widest layer that a thread works through at once, at a batch of 64: more leave its cache, fewer do not
-# pay for the calls of a block.
+# Entries of the widest layer that go through together, per thread, at a batch of 64: more leave the cache, fewer do not
+# pay for the calls of a block, which is why a single thread gets what two do.
 _ENTRIES = 1 << 19
+_LEAST_THREADS = 2
 _BATCH = 64
 _FEWEST = 4
 
@@ -112,7 +113,7 @@ class Replicas(nn.Module):
         self.stacked = stack_networks(networks, self._masks)
         if block_size is not None and block_size < 1:
             raise InputError(f"block_size is {block_size}; it must be a positive integer")
-        self.block_size = block_size or _good_block_size(networks[0])
+        self.block_size = block_size or _good_block_size(networks[0], len(networks))
         self._blocks = tuple(
             (start, stack_networks(networks[start : start + self.block_size], self._masks, start, is_fused=True))
             for start in range(0, len(networks), self.block_size)
@@ -215,9 +216,11 @@ class Replicas(nn.Module):
         self._link_blocks()  # copies have storage of their own
 
 
-def _good_block_size(network: nn.Module) -> int:
+def _good_block_size(network: nn.Module, count: int) -> int:
     widest = max((getattr(module, "out_features", 1) for module in network.modules()), default=1)
-    return max(_FEWEST, _ENTRIES * torch.get_num_threads() // (widest * _BATCH))
+    threads = max(_LEAST_THREADS, torch.get_num_threads())
+    most = max(_FEWEST, _ENTRIES * threads // (widest * _BATCH))
+    return -(-count // -(-count // most))  # blocks of about the same size
 
 
 def _feature_major(x: Tensor) -> Tensor:
