@@ -1,5 +1,6 @@
 """Studies of small networks in this process: pairing, keys, resuming, the report."""
 
+import copy
 import json
 import sqlite3
 
@@ -31,8 +32,24 @@ SMALL = {
 
 
 @pytest.fixture(scope="module")
-def plan():
-    return Study(**SMALL).plan
+def small():
+    """A study whose arms are built once for all tests."""
+    found = Study(**SMALL)
+    assert found.plan
+    return found
+
+
+@pytest.fixture(scope="module")
+def plan(small):
+    return small.plan
+
+
+@pytest.fixture
+def study(small, tmp_path):
+    """The same study with a folder of its own."""
+    found = copy.copy(small)
+    found.output = tmp_path
+    return found
 
 
 def test_every_arm_is_on_every_split_with_the_same_rows_and_seeds(plan):
@@ -80,9 +97,8 @@ def test_keys_depend_on_what_decides_a_run_alone(plan):
 
     real = {run.key for arm in ("real", "constant") for run in plan.of_arm(arm)}
     curves = {"trainer.max_epochs": 1, "trainer.callbacks": [{"class_path": "TrainingCurves"}]}
-    assert keys() == real
-    assert keys(question="Why?", metrics=["accuracy"], workers=3, executor="ray", name="other") == real
-    assert keys(overrides={**curves, "trainer.default_root_dir": "elsewhere"}) == real
+    judged = {"question": "Why?", "metrics": ["accuracy"], "workers": 3, "executor": "ray", "name": "other"}
+    assert keys(**judged, overrides={**curves, "trainer.default_root_dir": "elsewhere"}) == real
     assert not keys(overrides={"trainer.max_epochs": 2}) & real
     assert not keys(seed=1) & real
     assert keys(repeats=3) > real
@@ -141,8 +157,7 @@ def work(monkeypatch):
     return found
 
 
-def test_resuming_executes_what_is_missing_and_no_more(tmp_path, work, capsys):
-    study = Study(**SMALL, output=tmp_path)
+def test_resuming_executes_what_is_missing_and_no_more(study, tmp_path, work, capsys):
     study.run().close()
     assert work.executed == len(study.plan.distinct) == 36
     assert "36 of 36 runs done" in capsys.readouterr().out
@@ -158,13 +173,15 @@ def test_resuming_executes_what_is_missing_and_no_more(tmp_path, work, capsys):
     connection.close()
 
 
-def test_failed_runs_wait_until_they_are_asked_for(tmp_path, work):
+def test_failed_runs_wait_until_they_are_asked_for(study, tmp_path, work):
     work.broken = True
-    study = Study(**SMALL, output=tmp_path)
     with study.run(progress=False) as ledger:
         assert ledger.counts() == {"planned": 0, "running": 0, "done": 20, "failed": 16}
         assert set(ledger.frame().query("state == 'failed'")["error"]) == {"no luck"}
     work.broken = False
+    assert study.budget(timed=False).left == 0
+    assert study.budget(timed=False, retry_failed=True).left == 16
+    assert study.budget(timed=False, resume=False).left == 36
     study.run(progress=False).close()
     assert work.executed == 36
     with study.run(progress=False, retry_failed=True) as ledger:
@@ -176,34 +193,69 @@ def test_failed_runs_wait_until_they_are_asked_for(tmp_path, work):
     assert (tmp_path / "ledger-1.sqlite").is_file()
 
 
-def test_a_trained_study_ends_in_a_report(tmp_path):
-    arms = {arm: SMALL["arms"][arm] for arm in ("real", "random")}
-    study = Study(**{**SMALL, "arms": arms, "seeds": 1, "overrides": {"trainer.max_epochs": 4}}, output=tmp_path)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A study that was trained in this process, and what it says before."""
+    arms = {arm: SMALL["arms"][arm] for arm in ("real", "random", "ash")}
+    options = {"arms": arms, "seeds": 1, "repeats": 1, "overrides": {"trainer.max_epochs": 4}}
+    study = Study(**{**SMALL, **options}, output=tmp_path_factory.mktemp("here"))
     with pytest.raises(InputError, match=r"there is no ledger .*; run the study first"):
         study.report()
-    with study.run(progress=False) as ledger:
+    study.run(progress=False).close()
+    return study
+
+
+def test_a_trained_study_ends_in_a_report(trained):
+    with Ledger(trained.ledger_path) as ledger:
         frame = ledger.frame()
         assert set(frame["state"]) == {"done"}, set(frame["error"])
-        assert ledger.facts()["fingerprint"] == study.plan.runs[0].recipe["data_fingerprint"]
+        assert ledger.facts()["fingerprint"] == trained.plan.runs[0].recipe["data_fingerprint"]
         assert set(ledger.curves()[frame["key"][0]]) >= {"train/loss"}
     constant = frame[frame["arm"] == "constant"]
     assert (constant["auroc"] == 0.5).all()
     assert (frame.loc[frame["arm"] == "real", "auroc"] > 0.9).all()
-    paths = study.report(command="axonlight compare")
+    paths = trained.report(command="axonlight compare")
     verdicts = json.loads(paths.verdicts.read_text())
     assert verdicts["comparisons"][0]["name"] == "real against random"
     assert "axonlight compare" in paths.html.read_text()
 
 
-def test_workers_train_what_this_process_trains(tmp_path):
-    arms = {arm: SMALL["arms"][arm] for arm in ("real", "random", "ash")}
-    frames = []
-    for workers in (0, 2):
-        study = Study(**{**SMALL, "arms": arms, "seeds": 1, "repeats": 1}, output=tmp_path / str(workers))
-        with study.run(workers=workers, progress=False) as ledger:
-            frames.append(ledger.frame().drop(columns="seconds"))
-    assert set(frames[0]["state"]) == {"done"}
-    assert frames[0].equals(frames[1])
+def test_workers_train_what_this_process_trains(trained, tmp_path):
+    there = copy.copy(trained)
+    there.output = tmp_path
+    there.run(workers=2, progress=False).close()
+    with Ledger(trained.ledger_path) as first, Ledger(there.ledger_path) as second:
+        assert first.frame().drop(columns="seconds").equals(second.frame().drop(columns="seconds"))
+        assert first.curves() == second.curves()
+
+
+def test_the_ledger_of_another_study_is_not_overwritten(study, work):
+    study.run(progress=False).close()
+    other = Study(**{**SMALL, "name": "other"}, output=study.output)
+    other.__dict__["_prepared"] = study._prepared
+    for use in (other.check, other.run):
+        with pytest.raises(InputError, match=r"belongs to the study 'study', not to 'other'; .*--fresh"):
+            use()
+    other.run(progress=False, resume=False).close()
+    assert work.executed == 2 * 36
+
+
+def test_a_database_of_another_program_is_refused(tmp_path):
+    connection = sqlite3.connect(tmp_path / "ledger.sqlite")
+    connection.execute("CREATE TABLE runs (a)")
+    connection.close()
+    with pytest.raises(InputError, match=r"ledger.sqlite is not a ledger of a study: no such column: key"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below"])
+def test_a_folder_that_cannot_be_made_is_refused(study, tmp_path, folder):
+    (tmp_path / "file").touch()
+    study.output = tmp_path / folder
+    with pytest.raises(InputError, match=r"but .*file is a file; name another folder by --output"):
+        study.check()
+    with pytest.raises(InputError, match=r"ledger.sqlite cannot be written: .*; name another folder"):
+        study.run()
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path):
