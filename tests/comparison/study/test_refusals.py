@@ -1,13 +1,33 @@
 """What a study refuses before any training: one sentence with the reason and the smallest change that helps."""
 
+import json
+
 import numpy as np
 import pytest
-from axonlight.comparison.study import Study, StudyFields, read_study
+from axonlight.comparison.study import Study, StudyFields, preparation, read_study
 from axonlight.errors import InputError
 from axonlight.structures import NullModel
 
 BASE = "pathways/breast_cancer.yaml"
 REAL = {"real": {}}
+KEPT = {}
+
+
+@pytest.fixture(autouse=True)
+def built_once(monkeypatch):
+    """Keep the parser of each base and what was built without a mistake: most studies here share them."""
+
+    def kept(make):
+        def found(*given):
+            key = make.__name__ + json.dumps(given, sort_keys=True)
+            if key not in KEPT:
+                KEPT[key] = make(*given)
+            return KEPT[key]
+
+        return found
+
+    for name in ("ConfigResolver", "build_run"):
+        monkeypatch.setattr(preparation, name, kept(getattr(preparation, name)))
 
 
 def fields(**changes):
