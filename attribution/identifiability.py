@@ -39,8 +39,9 @@ class Identifiability:
     Args:
         table: One row per student, trained or not, and layer: student (its seed), trained, layer, r2 (of the outputs on
             rows that nobody trained on), weights (correlation over the edges into the layer), activations (mean over
-            the units of the size of the correlation over the rows), identified (share of units with 0.95 or more);
-            units as `compare_insides` matches them.
+            the units of the size of the correlation over the rows), identified (share of units with 0.95 or more),
+            constant (units that do not vary over the rows in one of the two: they have no correlation, and count as
+            not identified); units as `compare_insides` matches them.
 
     Example:
         >>> hierarchy = Hierarchy.from_edges([("cell", "repair"), ("cell", "death"), ("repair", "A"), ("death", "B")])
@@ -123,7 +124,7 @@ def teacher_student_test(
         tables.append(_table(known, student, x[rows:], y[rows:]).assign(student=seed, trained=False))
         fit_network(student, x[:rows], y[:rows], mse_loss, options, seed)
         tables.append(_table(known, student, x[rows:], y[rows:]).assign(student=seed, trained=True))
-    order = ["student", "trained", "layer", "r2", "weights", "activations", "identified"]
+    order = ["student", "trained", "layer", "r2", "weights", "activations", "identified", "constant"]
     return Identifiability(pd.concat(tables, ignore_index=True).loc[:, order])
 
 
@@ -150,7 +151,7 @@ def compare_insides(teacher: PathwayNetwork, student: PathwayNetwork, x: Tensor)
         >>> hierarchy = Hierarchy.from_edges([("cell", "A"), ("cell", "B")])
         >>> network = PathwayNetwork(2, 1, hierarchy, norm="none")
         >>> compare_insides(network, network, torch.randn(8, 2)).round(6).values.tolist()
-        [['level_1', 1.0, 1.0, 1.0]]
+        [['level_1', 1.0, 1.0, 1.0, 0]]
     """
     import pandas as pd
 
@@ -164,8 +165,14 @@ def compare_insides(teacher: PathwayNetwork, student: PathwayNetwork, x: Tensor)
         there = _matrix(two, _sources(student, two, matches), matches[name])
         low, high = one.linear.edges.numpy()
         weights = _correlation(_array(one.linear.weight)[:, None], there[high, low][:, None])[0]
-        identified = np.where(np.isnan(size), np.nan, size >= 0.95).mean()
-        rows.append({"layer": name, "weights": weights, "activations": size.mean(), "identified": identified})
+        known = size[~np.isnan(size)]
+        figures = {
+            "weights": weights,
+            "activations": known.mean() if known.size else np.nan,
+            "identified": (known >= 0.95).sum() / size.size,
+            "constant": size.size - known.size,
+        }
+        rows.append({"layer": name, **figures})
     return pd.DataFrame(rows)
 
 

@@ -112,8 +112,12 @@ def teacher_table(found: dict[str, Identifiability]) -> str:
     for setting, each in found.items():
         for _, row in each.summary.iterrows():
             figures = [f"{row[key]:.2f}" for key in ("r2", "weights", "activations", "identified")]
+            figures.append(f"{row['constant']:.1f}")
             rows.append([setting, "after" if row["trained"] else "before", row["layer"], *figures])
-    return table(["setting", "training", "layer", "R² of outputs", "weights", "activations", "units found"], rows)
+    return table(
+        ["setting", "training", "layer", "R² of outputs", "weights", "activations", "units found", "constant units"],
+        rows,
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

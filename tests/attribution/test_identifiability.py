@@ -111,3 +111,13 @@ def test_what_cannot_be_compared_is_refused():
         teacher_student_test(HIERARCHY, rows=2)
     with pytest.raises(InputError, match="wired differently"):
         compare_insides(built(0), built(0, hierarchy=random_hierarchy([30, 8, 3], seed=2)), torch.randn(4, 30))
+
+
+def test_units_that_do_not_vary_are_counted_and_not_found():
+    one, two = built(0), built(0)
+    with torch.no_grad():
+        two.layers["level_2"].linear.bias[3] = 1e4  # tanh is 1 there, whatever the row
+    row = compare_insides(one, two, torch.randn(50, 30)).set_index("layer").loc["level_2"]
+    assert row["constant"] == 1
+    assert row["identified"] == 7 / 8
+    assert row["activations"] == pytest.approx(1.0)
