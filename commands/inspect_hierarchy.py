@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from ..errors import InputError
 from ..plots.hierarchy import draw_hierarchy
 from ..structures import Hierarchy, HierarchyFiles, read_hierarchy, read_names
 
-__all__ = ["checked_image", "compile_hierarchy", "report_printed_once", "show_hierarchy"]
+__all__ = ["check_writable", "checked_image", "compile_hierarchy", "report_printed_once", "show_hierarchy"]
 
 # Flag that names a reader's file: the reader, the key of that file, and the file that it needs beside it.
 _READERS = {
@@ -69,11 +70,32 @@ def checked_image(output: Path) -> Path:
     """Return the path of an image file.
 
     Raises:
-        InputError: If its suffix is none of an image.
+        InputError: If its suffix is none of an image, or the file cannot be written.
     """
     if output.suffix.lower() not in _SUFFIXES:
         raise InputError(f"output is {output}; its suffix must be one of {', '.join(_SUFFIXES)}")
+    check_writable("output", output)
     return output
+
+
+def check_writable(key: str, path: Path) -> None:
+    """Refuse a file that cannot be written, before anything is computed; nothing is made.
+
+    Raises:
+        InputError: Naming what is in the way.
+
+    Example:
+        >>> check_writable("output", Path("/dev/null/picture.png"))
+        Traceback (most recent call last):
+            ...
+        axonlight.errors.InputError: output is /dev/null/picture.png, but /dev/null is a file; name another one
+    """
+    if path.is_dir():
+        raise InputError(f"{key} is {path}, which is a folder; name a file in it")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not there.is_dir() or not os.access(path if path.exists() else there, os.W_OK):
+        reason = "is a file" if not there.is_dir() else "cannot be written to"
+        raise InputError(f"{key} is {path}, but {there} {reason}; name another one")
 
 
 def compile_hierarchy(arguments: argparse.Namespace) -> Hierarchy:

@@ -1,7 +1,6 @@
 """`axonlight inspect nulls`: draw null models of a hierarchy and show what they leave of it."""
 
 import argparse
-import ast
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,13 @@ from ..errors import InputError
 from ..plots.null_quality import draw_null_quality
 from ..structures import Hierarchy, NullModel, NullReport, build_null, null_seed
 from ..structures.nulls.report import aligned
-from .inspect_hierarchy import checked_image, compile_hierarchy, report_printed_once
+from ..structures.nulls.text import parse_null
+from .inspect_hierarchy import check_writable, checked_image, compile_hierarchy, report_printed_once
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["comparison_table", "parse_null", "show_nulls"]
+__all__ = ["comparison_table", "show_nulls"]
 
 _COLUMNS = {
     "live_inputs": "live inputs",
@@ -52,6 +52,8 @@ def show_nulls(arguments: argparse.Namespace) -> Path:
         0
     """
     output = checked_image(arguments.output)
+    if arguments.csv is not None:
+        check_writable("csv", arguments.csv)
     if arguments.draws < 1:
         raise InputError(f"draws is {arguments.draws}; it must be a positive integer")
     if arguments.seed < 0:
@@ -66,28 +68,6 @@ def show_nulls(arguments: argparse.Namespace) -> Path:
         _all_draws(reports).to_csv(arguments.csv, index=False)
         print(arguments.csv)
     return _draw(hierarchy, reports, output)
-
-
-def parse_null(text: str) -> str | dict[str, Any]:
-    """Return what `build_null` takes from a name, or from a name with arguments.
-
-    Raises:
-        InputError: If the text is something else.
-
-    Example:
-        >>> parse_null("ErdosRenyi"), parse_null("Rewire(fraction=0.5)")
-        ('ErdosRenyi', {'class_path': 'Rewire', 'init_args': {'fraction': 0.5}})
-    """
-    if "(" not in text:
-        return text
-    try:
-        call = ast.parse(text, mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
-            raise ValueError("no call by name with keywords")
-        values = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-    except (SyntaxError, ValueError) as error:
-        raise InputError(f'null is {text!r}; write a name, or "Name(argument=value)" in quotes') from error
-    return {"class_path": call.func.id, "init_args": values}
 
 
 def comparison_table(hierarchy: Hierarchy, reports: Sequence[NullReport]) -> str:

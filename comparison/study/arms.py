@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ...errors import InputError
+from ...structures.nulls.text import parse_null
 from .checks import check_count, check_keys, check_mapping, nearest
 
 __all__ = ["FLOORS", "Arm"]
@@ -86,7 +87,13 @@ class Arm:
                 )
         check_keys(f"arm '{name}'", values, _KEYS)
         overrides = check_mapping(f"arm '{name}': overrides", values.get("overrides"))
-        return cls(name, **{**values, "overrides": overrides})
+        null = values.get("null")
+        if isinstance(null, str):  # with arguments, as `inspect nulls` takes it
+            try:
+                null = parse_null(null)
+            except InputError as error:
+                raise InputError(f"arm '{name}': {error}") from error
+        return cls(name, **{**values, "overrides": overrides, "null": null})
 
     @property
     def kind(self) -> ArmKind:

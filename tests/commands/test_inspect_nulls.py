@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from axonlight.cli import main
 from axonlight.commands import inspect_nulls
-from axonlight.commands.inspect_nulls import parse_null
 from axonlight.errors import InputError
 from axonlight.structures import DegreePreserving, ErdosRenyi, Hierarchy, NullModel, NullReport, null_seed
+from axonlight.structures.nulls.text import parse_null
 from matplotlib import image
 
 
@@ -96,6 +96,9 @@ def test_text_that_is_no_name_with_arguments(text):
         (["--null", "ErdosReny"], "did you mean 'ErdosRenyi'?"),
         (["--null", "ErdosRenyi(p=2)"], "ErdosRenyi has no argument 'p'"),
         (["--null", "ErdosRenyi", "--output", "n.txt"], "output is n.txt; its suffix must be one of"),
+        (["--null", "ErdosRenyi", "--output", "/dev/null/n.png"], "but /dev/null is a file; name another one"),
+        (["--null", "ErdosRenyi", "--csv", "/dev/null/n.csv"], "csv is /dev/null/n.csv, but /dev/null is a file"),
+        (["--null", "ErdosRenyi", "--csv", "."], "csv is ., which is a folder"),
         (["--null"], "argument --null: expected at least one argument"),
         ([], "the following arguments are required: --null"),
     ],

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from axonlight.comparison.study import Study, StudyFields, preparation, read_study
+from axonlight.comparison.study import Arm, Study, StudyFields, preparation, read_study
 from axonlight.errors import InputError
 from axonlight.structures import NullModel
 
@@ -129,6 +129,13 @@ def test_a_study_in_another_encoding(tmp_path):
     (tmp_path / "bad.yaml").write_bytes("base: demo.yaml\nquestion: très\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"is not UTF-8 text, see line 2; save it as UTF-8"):
         read_study(tmp_path / "bad.yaml")
+
+
+def test_null_models_as_text():
+    arm = Arm.from_mapping("half", {"null": "Rewire(fraction=0.5)"})
+    assert arm.null == {"class_path": "Rewire", "init_args": {"fraction": 0.5}}
+    with pytest.raises(InputError, match=r"arm 'half': null is 'Rewire.half.'; write a name"):
+        Arm.from_mapping("half", {"null": "Rewire(half)"})
 
 
 def test_arms_may_have_numbers_for_names():
