@@ -82,6 +82,7 @@ class _Preparation:
         bases = [fields.base] if isinstance(fields.base, (str, Mapping)) else list(fields.base)
         self.resolver = ConfigResolver(bases, fields.overrides)
         self.built: dict[str, _Built] = {}
+        self.asked: dict[str, _Built] = {}
 
     def run(self) -> Prepared:
         reference = self._built(self.fields.arm(self.fields.references[0]))
@@ -114,6 +115,12 @@ class _Preparation:
         return chosen
 
     def _built(self, arm: Arm) -> _Built:
+        asked = json.dumps([dict(arm.overrides), arm.dense], sort_keys=True, default=str)
+        if asked not in self.asked:  # arms that differ in their null model alone: parsing takes longer than building
+            self.asked[asked] = self._resolved(arm)
+        return self.asked[asked]
+
+    def _resolved(self, arm: Arm) -> _Built:
         where = _described(arm)
         config = self.resolver.resolve(arm.overrides, where)
         check_trainer(where, config["trainer"])
