@@ -22,6 +22,9 @@ from matplotlib import pyplot as plt
 hypothesis.settings.register_profile("axonlight", deadline=None)
 hypothesis.settings.load_profile("axonlight")
 
+# As a process starts: fixtures of a file run before those of its tests, which would take their traces for the start.
+FRESH_SETTINGS, FRESH_ALLOWED = dict(parsing_settings), set(imports._allowed)
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT)
 # Caches of tools and environments; and sources, which people edit while tests run.
@@ -60,13 +63,12 @@ def restored_process() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def restored_import_policy() -> Iterator[None]:
-    """Forget which packages a test allowed configs and specs to import."""
-    settings, allowed = dict(parsing_settings), set(imports._allowed)
+    """Forget which packages a test, or a fixture of its file, allowed configs and specs to import."""
     yield
     parsing_settings.clear()
-    parsing_settings.update(settings)
+    parsing_settings.update(FRESH_SETTINGS)
     imports._allowed.clear()
-    imports._allowed.update(allowed)
+    imports._allowed.update(FRESH_ALLOWED)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from axonlight.commands.train import AxonlightCLI
+from axonlight.training.command_line import AxonlightCLI
 from axonlight.training.config_files import with_shipped_configs
 from scipy import stats
 from sklearn.metrics import accuracy_score, roc_auc_score

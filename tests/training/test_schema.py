@@ -160,8 +160,8 @@ def test_fragments_are_valid(validator):
         assert mistake(validator, fragment) is None
 
 
-# Public, but only to be derived from, or layers of networks.
-BASES = {"Activation", "Task", "NamedData", "TableDataModule", "EdgeLinear"}
+# Public, but only to be derived from, layers of networks, or many networks at once.
+BASES = {"Activation", "Task", "NamedData", "TableDataModule", "EdgeLinear", "Replicas"}
 
 
 @pytest.mark.parametrize(
