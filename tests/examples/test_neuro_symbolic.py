@@ -66,7 +66,8 @@ def test_network_and_optimizer_are_the_published_ones(size, widths, options):
     cli = build("higgs", size, options)
     layers = list(cli.model.network.layers)
     kinds = [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout] * 2 + [nn.Linear]
-    assert [type(layer) for layer in layers] == kinds
+    assert len(layers) == len(kinds)
+    assert all(isinstance(layer, kind) for layer, kind in zip(layers, kinds, strict=True))
     assert [layer.out_features for layer in layers if isinstance(layer, nn.Linear)] == [*widths, 1]
     assert [layer.p for layer in layers if isinstance(layer, nn.Dropout)] == [0.3, 0.3]
     optimizer = cli.model.configure_optimizers()
