@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read_study(arguments: argparse.Namespace) -> "Study":
     from ..comparison import Study
-    from ..comparison.study import read_study
+    from ..comparison.design import read_study
 
     allowed = tuple(name for name in arguments.allow_imports.split(",") if name)
     execution = [(key, value) for key in ("executor", "workers") if (value := getattr(arguments, key)) is not None]

@@ -1,6 +1,7 @@
 """Studies: planned, paired comparisons of arms, judged by statistics that say when nothing can be said."""
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import comparison` from the checkout)
+from .design import Arm, Plan, PlannedRun, StudyFields
 from .ledger import Ledger
 from .statistics import (
     Comparison,
@@ -20,7 +21,7 @@ from .statistics import (
     splits_needed,
     variance_components,
 )
-from .study import Arm, Plan, PlannedRun, Study, StudyFields
+from .study import Study
 
 __all__ = [
     "Arm",

@@ -19,7 +19,7 @@ from ..errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .study.plan import PlannedRun
+    from .design.plan import PlannedRun
 
 __all__ = ["Ledger", "RunResult"]
 
@@ -72,7 +72,7 @@ class Ledger:
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "ledger.sqlite"
-        >>> from axonlight.comparison.study import PlannedRun
+        >>> from axonlight.comparison.design import PlannedRun
         >>> ledger = Ledger(path)
         >>> ledger.add_plan([PlannedRun("real", 0, 0, 0, None, {"fold": 0}, "key 0")])
         >>> ledger.todo(), ledger.counts()

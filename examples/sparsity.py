@@ -21,8 +21,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from _marked_tables import write_block
 from axonlight.comparison import Study
 from axonlight.comparison.analysis import NamedComparison, ReportData
+from axonlight.comparison.design import read_study
 from axonlight.comparison.report import write_report
-from axonlight.comparison.study import read_study
 
 __all__ = ["SETS", "main", "tables"]
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 import pandas as pd
 
 from ...errors import InputError
+from ..design.fields import StudyFields
 from ..statistics import VarianceComponents, variance_components
 from ..statistics.families import Adjustment
-from ..study.fields import StudyFields
 from .contrasts import contrasts_of, floor_contrasts
 from .doses import dose_responses
 from .learning import learning_curves

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..study.factors import Factors
-from ..study.fields import StudyFields
+from ..design.factors import Factors
+from ..design.fields import StudyFields
 from .tables import Contrast
 
 # Between the levels in the name of an arm that is a product of factors.

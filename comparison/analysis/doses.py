@@ -9,9 +9,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..design.arms import Arm
+from ..design.fields import StudyFields
 from ..statistics import estimate_mean
-from ..study.arms import Arm
-from ..study.fields import StudyFields
 from .contrasts import peers_of
 from .resampling import Resampling
 from .scores import Cubes, split_scores

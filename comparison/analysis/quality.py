@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...structures import INVARIANTS, build_null
-from ..study.fields import StudyFields
+from ..design.fields import StudyFields
 from .run_rows import RunRows
 from .tables import NullQuality
 

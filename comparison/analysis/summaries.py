@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..design.arms import Arm
 from ..statistics import estimate_mean
-from ..study.arms import Arm
 from .resampling import Resampling
 from .run_rows import RunRows, number_in
 from .scores import Cubes, split_scores

@@ -17,9 +17,9 @@ from ...models import PathwayNetwork
 from ...randomness import derive_seed
 from ...structures import NullModel, build_null, null_seed
 from ...structures.text_table import TableLike
+from ..design.overrides import ConfigResolver
 from ..runs.build import BuiltRun, build_run, build_sibling
 from ..runs.quiet import quiet
-from ..study.overrides import ConfigResolver
 from .result import ImportanceStudy
 from .training import Trained, train_networks
 

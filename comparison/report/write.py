@@ -61,7 +61,7 @@ def write_report(data: ReportData, folder: str | Path) -> ReportPaths:
         >>> import tempfile
         >>> import pandas as pd
         >>> from axonlight.comparison.analysis import analyze
-        >>> from axonlight.comparison.study.fields import StudyFields
+        >>> from axonlight.comparison.design.fields import StudyFields
         >>> study = StudyFields(base="demo.yaml", arms={"real": {}, "dense": {"dense": "nodes"}}, floors=[], repeats=1)
         >>> runs = [
         ...     {"arm": arm, "repeat": 0, "fold": fold, "seed": 0, "draw": None, "key": f"{arm} {fold}",

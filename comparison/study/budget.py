@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..progress import spoken_time
-from .plan import Plan, PlannedRun
+from ..design.plan import Plan, PlannedRun
+from .progress import spoken_time
 
 __all__ = ["ArmBudget", "Budget", "count_runs", "pilot"]
 

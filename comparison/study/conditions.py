@@ -4,7 +4,7 @@ import os
 import platform
 from datetime import datetime
 
-from .plan import Plan
+from ..design.plan import Plan
 
 __all__ = ["describe_conditions"]
 
@@ -13,7 +13,7 @@ def describe_conditions(plan: Plan, fingerprint: str | None, command: str = "") 
     """Return data, versions, command, machine and date as text.
 
     Example:
-        >>> from axonlight.comparison.study import PlannedRun
+        >>> from axonlight.comparison.design import PlannedRun
         >>> recipe = {"config": {"data": {"class_path": "datamodules.BreastCancer"}}, "versions": {"torch": "2.13"}}
         >>> found = describe_conditions(Plan((PlannedRun("real", 0, 0, 0, None, recipe, "key"),)), "a1b2")
         >>> found["data"], found["versions"]

@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ...errors import InputError
-from ..drive import drive
+from ..design.checks import check_count
+from ..design.fields import StudyFields
+from ..design.plan import Plan, plan_runs
+from ..design.study_file import read_study
 from ..executors import Executor, choose_executor
 from ..ledger import Ledger
-from ..progress import StudyProgress
 from .budget import Budget, count_runs, pilot
-from .checks import check_count
 from .conditions import describe_conditions
-from .fields import StudyFields
-from .plan import Plan, plan_runs
+from .drive import drive
+from .progress import StudyProgress
 from .results import check_folder, check_owner
-from .study_file import read_study
 from .work import RunWork
 
 if TYPE_CHECKING:
     from ..analysis import ReportData
+    from ..design.preparation import Prepared
     from ..report import ReportPaths
-    from .preparation import Prepared
 
 __all__ = ["Study"]
 
@@ -84,7 +84,7 @@ class Study:
     def _prepared(self) -> "Prepared":
         # Imported here: torch and lightning take seconds, and a mistake in the file is told at once.
         from ...training.imports import apply_import_policy
-        from .preparation import prepare
+        from ..design.preparation import prepare
 
         apply_import_policy(list(self.allow_imports))
         return prepare(self._given)

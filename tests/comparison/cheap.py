@@ -4,7 +4,7 @@ import os
 import time
 from dataclasses import dataclass, field
 
-from axonlight.comparison.study import Plan, PlannedRun
+from axonlight.comparison.design import Plan, PlannedRun
 
 
 @dataclass(frozen=True)

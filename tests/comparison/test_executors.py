@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-from axonlight.comparison.drive import drive
 from axonlight.comparison.executors import (
     Group,
     LocalExecutor,
@@ -20,6 +19,7 @@ from axonlight.comparison.executors import (
     slurm_array,
 )
 from axonlight.comparison.ledger import Ledger
+from axonlight.comparison.study.drive import drive
 from axonlight.errors import InputError
 
 HERE = str(Path(__file__).parent)

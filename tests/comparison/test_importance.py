@@ -123,7 +123,7 @@ def test_scores_are_those_of_attribute():
 
 
 def _resolved(options):
-    from axonlight.comparison.study.overrides import ConfigResolver
+    from axonlight.comparison.design.overrides import ConfigResolver
     from axonlight.randomness import derive_seed
 
     found = ConfigResolver(["pathways/simulation.yaml"], {"data.val_fraction": 0.0, **options}).resolve({}, "here")

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from axonlight.comparison.drive import drive
 from axonlight.comparison.executors import LocalExecutor
 from axonlight.comparison.ledger import Ledger
+from axonlight.comparison.study.drive import drive
 from axonlight.errors import InputError
 
 HERE = str(Path(__file__).parent)
@@ -28,7 +28,7 @@ INCIDENTAL = ("worker", "started", "finished", "seconds")
 def server():
     """A process that has imported what a driver needs and forks one driver after another."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["axonlight.comparison.drive", "cheap"])
+    context.set_forkserver_preload(["axonlight.comparison.study.drive", "cheap"])
     return context
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from axonlight.comparison.analysis import analyze
-from axonlight.comparison.study import read_study
+from axonlight.comparison.design import read_study
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 if not EXAMPLES.is_dir():

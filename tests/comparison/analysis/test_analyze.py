@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from axonlight.comparison import compare_scores
 from axonlight.comparison.analysis import analyze
-from axonlight.comparison.study.fields import StudyFields
+from axonlight.comparison.design.fields import StudyFields
 from axonlight.errors import InputError
 from scipy import stats
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from axonlight.comparison.analysis import analyze
+from axonlight.comparison.design.fields import StudyFields
 from axonlight.comparison.report import write_report
-from axonlight.comparison.study.fields import StudyFields
 
 QUESTION = "Does Reactome's hierarchy help to tell subphenotypes apart, or only its sparsity?"
 FOLDS, REPEATS = 5, 2

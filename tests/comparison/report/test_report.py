@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from axonlight.comparison.analysis import analyze
+from axonlight.comparison.design.fields import StudyFields
 from axonlight.comparison.report import VERDICTS_SCHEMA, write, write_report
-from axonlight.comparison.study.fields import StudyFields
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

@@ -7,8 +7,9 @@ import sqlite3
 import numpy as np
 import pytest
 from axonlight.comparison import Ledger
+from axonlight.comparison.design import read_study
 from axonlight.comparison.runs import Result
-from axonlight.comparison.study import Study, read_study
+from axonlight.comparison.study import Study
 from axonlight.comparison.study.study import RunWork
 from axonlight.datamodules import BreastCancer
 from axonlight.errors import InputError

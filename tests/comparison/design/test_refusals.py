@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from axonlight.comparison.study import Arm, Study, StudyFields, preparation, read_study
+from axonlight.comparison.design import Arm, StudyFields, preparation, read_study
+from axonlight.comparison.study import Study
 from axonlight.errors import InputError
 from axonlight.structures import NullModel
 

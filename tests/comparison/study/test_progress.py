@@ -2,8 +2,8 @@
 
 import io
 
-from axonlight.comparison import progress
-from axonlight.comparison.progress import StudyProgress
+from axonlight.comparison.study import progress
+from axonlight.comparison.study.progress import StudyProgress
 
 
 class Clock:

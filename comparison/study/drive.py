@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from .executors import Executor, Group, Outcome
-from .executors.base import Work
-from .ledger import Ledger
+from ..executors import Executor, Group, Outcome
+from ..executors.base import Work
+from ..ledger import Ledger
 
 if TYPE_CHECKING:
-    from .study.plan import Plan, PlannedRun
+    from ..design.plan import Plan, PlannedRun
 
 __all__ = ["Grouping", "drive"]
 

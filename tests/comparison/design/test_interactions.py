@@ -1,7 +1,7 @@
 """Differences of differences between two factors."""
 
 import pytest
-from axonlight.comparison.study.fields import StudyFields
+from axonlight.comparison.design.fields import StudyFields
 from axonlight.errors import InputError
 
 FACTORS = {
