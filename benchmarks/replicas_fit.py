@@ -3,7 +3,7 @@
     python benchmarks/replicas_fit.py --data FOLDER [--runs 100] [--alone 3] [--threads 2] [--rounds 1] [--quick]
 
 FOLDER holds the septic kidney proteomes. The runs are 100 draws of DegreePreserving at the first split of
-studies/proteomics.yaml, 100 epochs each: 449-446-285-116-28-1, batch norm, dropout, batch 32.
+studies/proteomics.yaml, 100 epochs each: 449-446-285-116-28-1, batch norm, dropout, batch 64.
 
     together        a fresh Python process that executes one batch of all runs, tests included
     alone           fresh processes of `axonlight fit` with the same config (and the real hierarchy: a config names no
@@ -87,7 +87,11 @@ def recipes_of(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the recipes of the runs: those of one arm at one split."""
     from axonlight.comparison import Study
 
-    changes = {"overrides.data.root": str(options.data), "overrides.trainer.max_epochs": options.epochs}
+    changes = {
+        "overrides.data.root": str(options.data),
+        "overrides.data.batch_size": options.batch,
+        "overrides.trainer.max_epochs": options.epochs,
+    }
     study = Study.from_yaml("studies/proteomics.yaml", list(changes.items()))
     runs = [run for run in study.plan.runs if run.arm == "degree_preserving"]
     split = [run for run in runs if (run.repeat, run.fold) == (runs[0].repeat, runs[0].fold)]
@@ -113,7 +117,7 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def report(together: dict[str, float], alone: dict[str, float], count: int, options: argparse.Namespace) -> None:
-    print(f"{count} runs of {options.epochs} epochs, {options.threads} threads; seconds")
+    print(f"{count} runs of {options.epochs} epochs, batch {options.batch}, {options.threads} threads; seconds")
     print(f"  {'':<22}{'wall':>9}{'processor':>11}" + "".join(f"{part:>10}" for part in PARTS))
     for name, times, factor in (
         ("together, all", together, 1),
@@ -131,6 +135,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the proteomes")
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=64, help="rows of a batch; the study's own is 32")
     parser.add_argument("--alone", type=int, default=3, help="processes of axonlight fit per round")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
