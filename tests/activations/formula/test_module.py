@@ -14,6 +14,7 @@ from axonlight.activations import Formula
 from axonlight.activations.formula import parse_formula
 from axonlight.errors import InputError
 from torch import nn
+from torch._dynamo.testing import CompileCounter
 
 TEXT = "tanh(a*x)/(b + x**2) + max(min(x, 2), -1)*log(x) + sqrt(x) + erf(x)*softplus(x) + 2**x + x**b - tan(x/9)"
 
@@ -260,7 +261,7 @@ def test_compiles_to_one_graph_with_equal_gradients(protect):
 
 def test_trained_constants_do_not_recompile():
     torch._dynamo.reset()
-    counter = torch._dynamo.testing.CompileCounter()
+    counter = CompileCounter()
     formula = Formula("x*cos(a*x) + 0.5")
     compiled = torch.compile(formula, fullgraph=True, backend=counter)
     x = torch.randn(4)
