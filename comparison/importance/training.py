@@ -10,11 +10,11 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
-from ...callbacks import FiniteLoss, StepSeed
 from ...datamodules import InMemoryLoader
 from ...errors import InputError
 from ...models import ReplicaTask, Task
 from ..runs.build import BuiltRun
+from ..runs.side_by_side import foreign_callbacks
 
 __all__ = ["OwnTargets", "Trained", "train_networks"]
 
@@ -38,19 +38,9 @@ class OwnTargets(ReplicaTask):
         places = cast(Any, type(outputs))(1, None, None) if several else 0
         return torch.vmap(self._tasks[0].total_loss, in_dims=(places, 1))(outputs, target)
 
-    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Add the gradients of all active replicas, block by block as `ReplicaTask` does."""
-        assert self._batch is not None  # noqa: S101
-        (x, targets), parts = self._batch, []
-
-        def masked(outputs: Any, which: slice) -> Tensor:
-            losses = self.losses(outputs, targets[:, which])
-            parts.append(losses.detach())
-            return torch.where(self._active[which], losses, 0.0) * loss.to(losses.dtype)
-
-        self.replicas.backward(x, masked)
-        self._losses = torch.cat(parts)
-        self._training_loss.add(self._losses, len(x))
+    def targets_of(self, target: Tensor, which: slice) -> Tensor:
+        """Return the columns (B, r) of the targets (B, R) that some of the replicas learn from."""
+        return target[:, which]
 
 
 class Trained:
@@ -111,11 +101,9 @@ def train_networks(runs: Sequence[BuiltRun], targets: Sequence[Tensor] | None = 
 def _check_callbacks(run: BuiltRun) -> None:
     if not isinstance(run.task, Task):
         raise InputError(f"the model is {type(run.task).__name__}, which is no task of this package; take one that is")
-    given = [type(callback) for callback in run.callbacks]
-    if EarlyStopping in given:
+    if any(type(callback) is EarlyStopping for callback in run.callbacks):
         raise InputError(
             "the config has the callback EarlyStopping; calibration needs one budget for all: leave it out"
         )
-    others = [kind.__name__ for kind in given if kind not in (FiniteLoss, StepSeed)]
-    if others:
+    if others := foreign_callbacks(run.callbacks):
         raise InputError(f"the config has callbacks that would see all networks at once, {others[0]}; leave them out")

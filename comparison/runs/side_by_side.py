@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping
 
 from ...callbacks import FiniteLoss, StepSeed
@@ -13,7 +14,7 @@ from .build import BuiltRun, build_run, build_sibling
 from .recipe import canonical_json
 from .result import Result
 
-__all__ = ["train_side_by_side"]
+__all__ = ["foreign_callbacks", "train_side_by_side"]
 
 
 def train_side_by_side(recipes: Sequence[Mapping[str, Any]]) -> list[Result]:
@@ -58,10 +59,8 @@ def _replicas(built: Sequence[BuiltRun]) -> ReplicaTask:
     if len(tasks) < len(built):
         raise RunError(f"{type(built[0].task).__name__} is no task of this package")
     callbacks = built[0].callbacks
-    kinds = [type(callback) for callback in callbacks]
-    # What `ReplicaTask` does itself, replica by replica.
-    others = [kind.__name__ for kind in kinds if kind not in (EarlyStopping, FiniteLoss, StepSeed)]
-    if others or kinds.count(EarlyStopping) > 1:
+    others = foreign_callbacks(callbacks)
+    if others or [type(callback) for callback in callbacks].count(EarlyStopping) > 1:
         raise RunError(f"callbacks would see all replicas at once: {', '.join(others) or 'several of EarlyStopping'}")
     guard = next((callback for callback in callbacks if isinstance(callback, FiniteLoss)), None)
     return ReplicaTask(
@@ -70,6 +69,12 @@ def _replicas(built: Sequence[BuiltRun]) -> ReplicaTask:
         early_stopping=built[0].early_stopping,
         check_every_n_steps=None if guard is None else guard.every_n_steps,
     )
+
+
+def foreign_callbacks(callbacks: Sequence[Callback]) -> list[str]:
+    """Return the kinds of callbacks whose work `ReplicaTask` does not do itself, replica by replica."""
+    kinds = [type(callback) for callback in callbacks]
+    return [kind.__name__ for kind in kinds if kind not in (EarlyStopping, FiniteLoss, StepSeed)]
 
 
 def _result(run: BuiltRun, found: Mapping[str, Any], seconds: float, count: int) -> Result:

@@ -110,6 +110,10 @@ class ReplicaTask(LightningModule):
         """Return the loss of every replica, (R,), from outputs of all and the targets (B,) that they share."""
         return replica_losses(self._tasks[0], outputs, target)
 
+    def targets_of(self, target: Tensor, which: slice) -> Tensor:
+        """Return the part of a batch's targets that some of the replicas learn from: all of it, which they share."""
+        return target
+
     # Training --------------------------------------------------------------------------------------------------
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -129,7 +133,7 @@ class ReplicaTask(LightningModule):
         (x, target), parts = self._batch, []
 
         def masked(outputs: Outputs, which: slice) -> Tensor:
-            losses = self.losses(outputs, target)
+            losses = self.losses(outputs, self.targets_of(target, which))
             parts.append(losses.detach())
             return torch.where(self._active[which], losses, 0.0) * loss.to(losses.dtype)
 
