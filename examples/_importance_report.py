@@ -4,10 +4,10 @@ import datetime as dt
 import importlib.metadata
 import os
 import platform
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from _marked_tables import table
 from axonlight.attribution import Identifiability, SpuriousPruning
 from axonlight.comparison.importance import ImportanceStudy
 
@@ -118,9 +118,3 @@ def teacher_table(found: dict[str, Identifiability]) -> str:
         ["setting", "training", "layer", "R² of outputs", "weights", "activations", "units found", "constant units"],
         rows,
     )
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines)

@@ -1,8 +1,9 @@
 """The tables of a report: blocks of a page between two marks, rewritten by the command that measures them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["marks", "write_block"]
+__all__ = ["marks", "table", "write_block"]
 
 
 def marks(label: str, script: str) -> tuple[str, str]:
@@ -24,3 +25,9 @@ def write_block(page: Path, label: str, block: str, script: str) -> None:
     old = page.read_text() if page.exists() else ""
     before, found, rest = old.partition(begin)
     page.write_text(before + whole + rest.partition(end)[2] if found else f"{old.rstrip()}\n\n{whole}\n".lstrip())
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table; a bar within a cell becomes a slash."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from axonlight.comparison import estimate_mean
 
 __all__ = ["Cell", "Run", "Scores", "conditions", "parameter_efficiency", "published_table", "seeds_table"]
 
@@ -178,13 +178,10 @@ def _verdict(apart: float) -> str:
 def _interval(differences: Sequence[float], test_share: float) -> str:
     if not np.any(differences):
         return ""
-    count = len(differences)
-    if count < 2:
+    if len(differences) < 2:
         return f"{differences[0]:+.4f}"
-    variance = (1 / count + test_share / (1 - test_share)) * np.var(differences, ddof=1)
-    half = stats.t.ppf(0.975, count - 1) * math.sqrt(variance)
-    mean = float(np.mean(differences))
-    return f"{mean:+.4f} [{mean - half:+.4f}, {mean + half:+.4f}]"
+    found = estimate_mean(differences, test_share)
+    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
 
 
 def _count(parameters: int) -> str:

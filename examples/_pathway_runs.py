@@ -4,11 +4,9 @@ Everything fitted sees training rows only; there are no validation rows, and the
 """
 
 import functools
-import logging
 import math
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from axonlight.baselines import classification_floors
 from axonlight.callbacks import FiniteLoss, StepSeed
 from axonlight.datamodules import TCGA, Proteomics, TableDataModule
 from axonlight.errors import RunError
-from axonlight.models import ClassificationTask, DenseNetwork, PathwayNetwork
+from axonlight.models import ClassificationTask, DenseNetwork, PathwayNetwork, dense_control
 from axonlight.structures import entity_of
 from lightning.pytorch import Trainer, seed_everything
 
@@ -35,7 +33,6 @@ __all__ = [
     "Run",
     "execute",
     "load_data",
-    "start_process",
 ]
 
 METRICS = ("auroc", "accuracy", "average_precision", "f1", "calibration_error")
@@ -198,17 +195,6 @@ def load_data(dataset: str, root: str | None, repeat: int, fold: int) -> TableDa
     return data
 
 
-def start_process() -> None:
-    """Make a process quiet and single-threaded: these networks are too small to share."""
-    torch.set_num_threads(1)
-    for name in ("lightning.pytorch", "lightning.fabric", "axonlight"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # In-memory loaders need no worker processes, and there are no validation rows on purpose.
-    warnings.filterwarnings("ignore", module="lightning")
-    # Undefined metrics are NaN here; torchmetrics says so once more.
-    warnings.filterwarnings("ignore", module="torchmetrics")
-
-
 def execute(job: Job, root: str | None) -> Run:
     """Run one job."""
     data = load_data(job.dataset, root, job.repeat, job.fold)
@@ -306,9 +292,4 @@ def _build_task(job: Job, data: TableDataModule, recipe: Recipe) -> Classificati
 def dense_width(data: TableDataModule) -> int:
     """Return the width at which two hidden layers have most nearly as many parameters as the pathway network."""
     network = PathwayNetwork(data.num_features, 1, data.hierarchy, data.feature_names, design="binn")
-    wanted = sum(parameter.numel() for parameter in network.parameters())
-
-    def count(width: int) -> int:  # two linear layers with batch norm, and one logit
-        return width * (data.num_features + width + 7) + 1
-
-    return min(range(1, wanted), key=lambda width: abs(count(width) - wanted))
+    return dense_control(network)["hidden"][0]

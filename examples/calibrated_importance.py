@@ -10,17 +10,15 @@ Three parts, each a block of OUTPUT/calibrated_importance.md between two marks, 
 """
 
 import argparse
-import logging
 import shlex
 import sys
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
 from _importance_report import conditions, importance_tables, pruning_table, teacher_table
 from _marked_tables import write_block
+from _process import start_process
 from axonlight.attribution import FitOptions, spurious_edge_test, teacher_student_test
 from axonlight.comparison.importance import importance_study
 from axonlight.datamodules import Proteomics, random_hierarchy
@@ -132,10 +130,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the parts and write their blocks."""
     given = read_arguments(arguments)
-    torch.set_num_threads(1)  # these networks are too small to share; sums then have one order
-    for name in ("lightning.pytorch", "lightning.fabric", "axonlight"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning")
+    start_process()
     given.output.mkdir(parents=True, exist_ok=True)
     words = [f"examples/{NAME}.py", *(sys.argv[1:] if arguments is None else arguments)]
     command = shlex.join(["python", *words])

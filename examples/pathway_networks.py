@@ -27,7 +27,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from _marked_tables import write_block
 from _pathway_report import published_table, report
-from _pathway_runs import DATASETS, FLOORS, NETWORKS, RECIPES, Job, Run, execute, start_process
+from _pathway_runs import DATASETS, FLOORS, NETWORKS, RECIPES, Job, Run, execute
+from _process import start_process
 from axonlight import __version__
 
 __all__ = ["Results", "main"]

@@ -10,7 +10,6 @@ setting, and leave the text around them alone.
 
 import argparse
 import csv
-import logging
 import shlex
 import sys
 import warnings
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from _marked_tables import write_block
 from _planted_report import Run, conditions, differences_table, recovery_table
+from _process import start_process
 from axonlight import __version__
 from axonlight.attribution import Method, attribute
 from axonlight.datamodules import InMemoryLoader, SimulatedPathways
@@ -242,11 +242,7 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing, then write the tables."""
     given = read_arguments(arguments)
-    torch.set_num_threads(1)  # these networks are too small to share; sums then have one order
-    for name in ("lightning.pytorch", "lightning.fabric", "axonlight"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # Nothing validates here, on purpose.
-    warnings.filterwarnings("ignore", message="You defined a `validation_step` but have no `val_dataloader`")
+    start_process()
     # https://github.com/Lightning-AI/pytorch-lightning/issues/21326
     warnings.filterwarnings("ignore", message=".isinstance\\(treespec, LeafSpec\\). is deprecated")
     given.output.mkdir(parents=True, exist_ok=True)

@@ -13,12 +13,12 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from _marked_tables import write_block
+from _marked_tables import table, write_block
 from axonlight.comparison import Study
 from axonlight.comparison.analysis import NamedComparison, ReportData
 from axonlight.comparison.design import read_study
@@ -31,71 +31,54 @@ TITLES = {"proteomics": "Septic kidney proteomes", "blca": "TCGA-BLCA", "stad": 
 KEPT = ("verdicts.json", "null_card.json", "runs.parquet")
 
 
-def run_study(name: str, root: str | None, runs: Path, settings: Sequence[tuple[str, object]], command: str) -> Study:
-    """Execute what is missing of a study, write its report and return it."""
+def run_study(name: str, root: str | None, runs: Path, settings: Sequence[tuple[str, object]]) -> Study:
+    """Execute what is missing of a study and return it."""
     given = list(settings)
     if root is not None:
         folder = Path(root, "proteomics") if name == "proteomics" else Path(root)
         given.append(("overrides.data.root", str(folder.resolve())))
     study = Study(read_study(f"studies/sparsity_{name}.yaml", given), output=runs / name)
     study.run().close()
-    write_report(study.analyze(command=command), study.output)
     return study
 
 
 def tables(data: ReportData) -> str:
     """Return the tables of one study: arms, comparisons with null models, gains of activations, floors."""
+    conditions = "; ".join(f"{label}: {text}" for label, text in data.conditions.items())
     parts = [
-        f"{data.splits} splits ({data.folds} folds x {data.repeats}), {len(data.runs):,} runs. "
-        + "; ".join(f"{label}: {text}" for label, text in data.conditions.items())
-        + ".",
-        "",
-        *_arm_table(data),
-        "",
-        *_comparison_table(data),
-        "",
-        *_gain_table(data),
-        "",
-        *_floor_table(data),
+        f"{data.splits} splits ({data.folds} folds x {data.repeats}), {len(data.runs):,} runs. {conditions}.",
+        _arm_table(data),
+        _comparison_table("real against", [found for found in data.comparisons if not _is_gain(found)]),
+        _comparison_table("gain, real less null", [found for found in data.comparisons if _is_gain(found)]),
+        _comparison_table("network against floor", [found for found in data.floors if found.metric == data.metrics[0]]),
     ]
-    return "\n".join(parts)
+    return "\n\n".join(parts)
 
 
-def _arm_table(data: ReportData) -> Iterator[str]:
-    yield from _head(["arm", *(f"{metric}" for metric in data.metrics), "parameters", "draws", "runs", "failed"])
+def _is_gain(found: NamedComparison) -> bool:
+    return len(found.contrast.weights) > 2
+
+
+def _arm_table(data: ReportData) -> str:
+    rows = []
     for arm in data.arms:
         scores = [_estimate(arm.estimates[metric]) for metric in data.metrics]
         parameters = "" if arm.parameters is None else f"{arm.parameters:,}"
-        yield _row([arm.name, *scores, parameters, arm.draws or "", f"{arm.done:,}", arm.failed or ""])
+        rows.append([arm.name, *scores, parameters, arm.draws or "", f"{arm.done:,}", arm.failed or ""])
+    return table(["arm", *data.metrics, "parameters", "draws", "runs", "failed"], rows)
 
 
-def _comparison_table(data: ReportData) -> Iterator[str]:
-    yield from _head(["real against", "metric", "difference", "p", "p equivalent", "verdict", "empirical p"])
-    for found in data.comparisons:
-        if len(found.contrast.weights) == 2:
-            yield _comparison(found)
+def _comparison_table(head: str, found: Sequence[NamedComparison]) -> str:
+    names = [head, "metric", "difference", "p", "p equivalent", "verdict", "empirical p"]
+    return table(names, [_comparison(one) for one in found])
 
 
-def _gain_table(data: ReportData) -> Iterator[str]:
-    yield from _head(["gain, real less null", "metric", "difference", "p", "p equivalent", "verdict", ""])
-    for found in data.comparisons:
-        if len(found.contrast.weights) > 2:
-            yield _comparison(found)
-
-
-def _floor_table(data: ReportData) -> Iterator[str]:
-    yield from _head(["network against floor", "metric", "difference", "p", "p equivalent", "verdict", ""])
-    for found in data.floors:
-        if found.metric == data.metrics[0]:
-            yield _comparison(found)
-
-
-def _comparison(found: NamedComparison) -> str:
+def _comparison(found: NamedComparison) -> list[str]:
     one = found.comparison
     low, high = one.interval
     difference = f"{one.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
     empirical = "" if found.empirical is None else f"{found.empirical.p:.3f}"
-    return _row([found.name, found.metric, difference, _p(one.p_value), _p(one.p_equivalence), one.verdict, empirical])
+    return [found.name, found.metric, difference, _p(one.p_value), _p(one.p_equivalence), one.verdict, empirical]
 
 
 def _estimate(estimate: object) -> str:
@@ -105,15 +88,6 @@ def _estimate(estimate: object) -> str:
 
 def _p(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _head(names: Sequence[str]) -> Iterator[str]:
-    yield _row(names)
-    yield _row(["---"] * len(names))
-
-
-def _row(cells: Sequence[object]) -> str:
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -145,9 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = shlex.join(["python", "examples/sparsity.py", *(sys.argv[1:] if arguments is None else arguments)])
     page = given.output / "sparsity.md"
     for name in given.sets:
-        study = run_study(name, given.root, given.runs, settings_of(given.quick), command)
+        study = run_study(name, given.root, given.runs, settings_of(given.quick))
+        data = study.analyze(command=command)
+        write_report(data, study.output)
         label = f"{TITLES[name]}{', trial' if given.quick else ''}"
-        write_block(page, label, tables(study.analyze(command=command)), "sparsity")
+        write_block(page, label, tables(data), "sparsity")
         if not given.quick:
             kept = given.output / "sparsity" / name
             kept.mkdir(parents=True, exist_ok=True)
