@@ -6,18 +6,23 @@ from .head_outputs import HeadOutputs, combined
 from .layers import EdgeLinear
 from .pathways import PathwayNetwork
 from .replicas import Replicas, ReplicaTask
+from .sites import Electrode, Site, find_sites, sites_of
 from .tasks import ClassificationTask, RegressionTask, Task
 
 __all__ = [
     "ClassificationTask",
     "DenseNetwork",
     "EdgeLinear",
+    "Electrode",
     "HeadOutputs",
     "PathwayNetwork",
     "RegressionTask",
     "ReplicaTask",
     "Replicas",
+    "Site",
     "Task",
     "combined",
     "dense_control",
+    "find_sites",
+    "sites_of",
 ]

@@ -3,7 +3,7 @@
 Shapes: B batch, F features, O outputs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..activations import ActivationSpec, LayerActivations, build_activation
 from ..errors import InputError
 from .layers.dropout import UnitDropout
+from .sites import Site, around
 
 __all__ = ["DenseNetwork"]
 
@@ -57,20 +58,28 @@ class DenseNetwork(nn.Module):
         _check_sizes(in_features, out_features, hidden, dropout)
         specs = _one_per_layer(activation, len(hidden))
         layers: list[nn.Module] = []
+        activations: list[tuple[int, int]] = []
         width = in_features
         for next_width, spec in zip(hidden, specs, strict=True):
             layers.append(nn.Linear(width, next_width))
             layers.extend(_norm(norm, next_width))
             groups = 1 if activation_parameters == "layer" else None
+            activations.append((len(layers), next_width))
             layers.append(build_activation(spec, width=next_width, groups=groups))
             layers.extend([UnitDropout(dropout)] if dropout else [])
             width = next_width
         layers.append(nn.Linear(width, out_features))
         self.layers = nn.Sequential(*layers)
+        self._activations = activations
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, F) to (B, O)."""
         return self.layers(x)
+
+    def sites(self) -> Iterator[Site]:
+        """Yield what goes into ("hidden_0.pre") and comes out of ("hidden_0.post") every activation."""
+        for number, (place, width) in enumerate(self._activations):
+            yield from around(f"hidden_{number}", f"layers.{place}", width=width)
 
 
 def _check_sizes(in_features: int, out_features: int, hidden: Sequence[int], dropout: float) -> None:

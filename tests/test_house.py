@@ -38,9 +38,21 @@ MAY_IMPORT = {
     "models": GROUND | {"activations", "metrics", "structures"},
     "datamodules": GROUND | {"datasets", "structures"},
     "attribution": GROUND | {"activations", "models", "plots", "structures"},
-    "callbacks": GROUND | {"activations", "attribution", "models", "plots"},
+    "stimulation": GROUND | {"activations", "metrics", "models", "plots", "structures"},
+    "callbacks": GROUND | {"activations", "attribution", "models", "plots", "stimulation"},
     "training": GROUND
-    | {"activations", "callbacks", "configs", "datamodules", "datasets", "metrics", "models", "plots", "structures"},
+    | {
+        "activations",
+        "callbacks",
+        "configs",
+        "datamodules",
+        "datasets",
+        "metrics",
+        "models",
+        "plots",
+        "stimulation",
+        "structures",
+    },
     "comparison": GROUND
     | {
         "activations",
@@ -53,6 +65,7 @@ MAY_IMPORT = {
         "metrics",
         "models",
         "plots",
+        "stimulation",
         "structures",
         "training",
     },

@@ -3,7 +3,7 @@
 Legend of shapes: B batch, F columns, N nodes, k units per node, H heads, O outputs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +14,7 @@ from ...errors import InputError
 from ...structures import Hierarchy
 from ..head_outputs import HeadOutputs
 from ..layers.choice import Backend
+from ..sites import Site, around
 from .columns import match_columns
 from .designs import Design, DesignName, FeatureLayer, HeadKind, Norm, ParametersPer, Prediction
 from .heads import CovariateHead, LayerHeads
@@ -175,6 +176,15 @@ class PathwayNetwork(nn.Module):
         return {
             name: y.unflatten(1, (-1, self.num_units(name))) for name, y in zip(self.layer_names, states, strict=True)
         }
+
+    def sites(self) -> Iterator[Site]:
+        """Yield what goes into ("level_2.pre") and comes out of ("level_2.post") the activation of every layer.
+
+        Units bear the names of their nodes, so that a pathway can be addressed by name.
+        """
+        for name, key in zip(self.layer_names, self.layers, strict=True):
+            units = [node for node in self.node_names(name) for _ in range(self.num_units(name))]
+            yield from around(name, f"layers.{key}.activation", units)
 
     def node_names(self, layer: str) -> tuple[str, ...]:
         """Return the names of the nodes of a layer, in the order of its units.

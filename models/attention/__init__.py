@@ -1,0 +1,1 @@
+"""Networks of attention alone, whose every intermediate value is a site."""

@@ -1,0 +1,1 @@
+"""Many arms at once: one network under several protocols and seeds, trained as one run."""

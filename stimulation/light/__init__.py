@@ -1,0 +1,1 @@
+"""When light shines, and how strongly."""

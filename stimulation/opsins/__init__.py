@@ -1,0 +1,1 @@
+"""What light does at a site."""
