@@ -52,7 +52,7 @@ class Opsin:
         return frozenset()
 
     def needs_source(self) -> Mapping[str, Any] | None:
-        """Return which other pass its values come from, ``{"pass": "first" | "batch" | "checkpoint", ...}``, or None."""
+        """Return which other pass its values come from, ``{"pass": "first" | "batch" | "checkpoint"}``, or None."""
         return None
 
     def to_dict(self) -> dict[str, Any]:
