@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from .rows import PALETTE, SMALL, TEXT, WIDTH, new_figure, shortened
+from .rows import PALETTE, SMALL, TEXT, titled_panel
 
 __all__ = ["draw_dose_response"]
 
@@ -57,7 +57,7 @@ def draw_dose_response(
         raise ValueError(f"{len(dose)} fractions and {len(score)} scores are given; give one score per fraction")
     known = np.isfinite(dose) & np.isfinite(score)
     dose, score = dose[known], score[known]
-    axes = _panel(title) if axes is None else axes
+    axes = titled_panel(title, _PANEL, left=0.78, foot=0.72) if axes is None else axes
     label = xlabel
     if slope is not None and len(dose):
         label += "\n" + _draw_line(axes, float(dose.mean()), float(score.mean()), slope, slope_interval)
@@ -94,15 +94,3 @@ def _draw_line(axes: Axes, x: float, y: float, slope: float, interval: Sequence[
 
 def _signed(value: float) -> str:
     return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
-
-
-def _panel(title: str) -> Axes:
-    words = shortened(title, 45, lines=3) if title else ""
-    top = 0.12 + 0.2 * (1 + words.count("\n")) * bool(words)
-    foot = 0.72
-    height = top + _PANEL + foot
-    figure = new_figure(height)
-    if words:
-        figure.text(0.03, 1 - 0.08 / height, words, fontsize=TEXT + 0.5, va="top", parse_math=False)
-    left = 0.78 / WIDTH
-    return figure.add_axes((left, foot / height, 0.97 - left, _PANEL / height))

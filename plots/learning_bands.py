@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from .rows import LINE_STYLES, PALETTE, SMALL, TEXT, WIDTH, new_figure, shortened
+from .rows import LINE_STYLES, PALETTE, SMALL, TEXT, shortened, titled_panel
 
 __all__ = ["draw_learning_bands"]
 
@@ -52,7 +52,8 @@ def draw_learning_bands(
     own = axes is None
     labels = {name: shortened(name, _CHARACTERS) for name in arrays}
     if axes is None:
-        axes = _panel(sum(1 + label.count("\n") for label in labels.values()), title)
+        lines = sum(1 + label.count("\n") for label in labels.values())
+        axes = titled_panel(title, _PANEL, left=0.72, foot=0.55 + _LEGEND_LINE * lines)
     for place, (name, runs) in enumerate(arrays.items()):
         known = np.isfinite(runs).any(axis=0)
         epochs, runs = 1 + np.flatnonzero(known), runs[:, known]
@@ -78,18 +79,6 @@ def _runs_by_epochs(name: str, values: ArrayLike) -> NDArray[np.float64]:
     if runs.ndim != 2:
         raise ValueError(f"the curves of {name} have the shape {runs.shape}; they must be (runs, epochs)")
     return np.where(np.isfinite(runs), runs, np.nan)
-
-
-def _panel(lines: int, title: str) -> Axes:
-    words = shortened(title, _CHARACTERS, lines=3) if title else ""
-    top = 0.12 + 0.2 * (1 + words.count("\n")) * bool(words)
-    foot = 0.55 + _LEGEND_LINE * lines
-    height = top + _PANEL + foot
-    figure = new_figure(height)
-    if words:
-        figure.text(0.03, 1 - 0.08 / height, words, fontsize=TEXT + 0.5, va="top", parse_math=False)
-    left = 0.72 / WIDTH
-    return figure.add_axes((left, foot / height, 0.97 - left, _PANEL / height))
 
 
 def _add_legend(axes: Axes, beneath: bool) -> None:

@@ -18,7 +18,18 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import blended_transform_factory
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LINE_STYLES", "PALETTE", "SMALL", "TEXT", "WIDTH", "Rows", "column", "new_figure", "shortened"]
+__all__ = [
+    "LINE_STYLES",
+    "PALETTE",
+    "SMALL",
+    "TEXT",
+    "WIDTH",
+    "Rows",
+    "column",
+    "new_figure",
+    "shortened",
+    "titled_panel",
+]
 
 WIDTH = 4.6
 TEXT = 10.0
@@ -30,6 +41,24 @@ LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (
 _LINE = 0.175
 _MARGIN = 0.14
 _CHARACTERS = 45
+
+
+def titled_panel(title: str, panel: float, *, left: float, foot: float) -> Axes:
+    """Return the one panel of a new figure, under a title of up to three lines.
+
+    Args:
+        title: Title, or an empty text.
+        panel: Height of the panel, in inches.
+        left: What is free at its left, in inches.
+        foot: What is free beneath it, in inches.
+    """
+    words = shortened(title, _CHARACTERS, lines=3) if title else ""
+    top = 0.12 + 0.2 * (1 + words.count("\n")) * bool(words)
+    height = top + panel + foot
+    figure = new_figure(height)
+    if words:
+        figure.text(0.03, 1 - 0.08 / height, words, fontsize=TEXT + 0.5, va="top", parse_math=False)
+    return figure.add_axes((left / WIDTH, foot / height, 0.97 - left / WIDTH, panel / height))
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
