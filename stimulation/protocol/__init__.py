@@ -1,0 +1,8 @@
+"""Protocols: which stimuli act in a run, as plain data that a config and a checkpoint can hold."""
+
+from .binding import BoundStimulus
+from .protocol import Protocol
+from .stimulus import Stimulus
+from .target import Target
+
+__all__ = ["BoundStimulus", "Protocol", "Stimulus", "Target"]
