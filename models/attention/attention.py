@@ -88,20 +88,20 @@ class CausalAttention(nn.Module):
         """Names of sites that a reader may ask for, and why they do not exist."""
         return {} if self.attention == "explicit" else dict.fromkeys(("scores", "pattern"), NOT_COMPUTED)
 
-    def forward(self, x_BTD: Tensor, last_only: bool = False) -> Tensor:
+    def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
         """Return what attention adds to the residual stream, at all positions or at the last one alone."""
-        q_BHQK, k_BHTK, v_BHTK = self._projected(x_BTD, last_only)
-        q_BHQK, k_BHTK, v_BHTK = self.q(q_BHQK), self.k(k_BHTK), self.v(v_BHTK)
+        q, k, v = self._projected(x, last_only)
+        q, k, v = self.q(q), self.k(k), self.v(v)
         if self.attention == "fused":
-            mixed_BHQK = F.scaled_dot_product_attention(q_BHQK, k_BHTK, v_BHTK, is_causal=not last_only)
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=not last_only)
         else:
-            mixed_BHQK = self._pattern(q_BHQK, k_BHTK) @ v_BHTK
-        mixed_BHQK = self.head_output(mixed_BHQK)
-        return self.output(self.projection(mixed_BHQK.transpose(1, 2).flatten(2)))
+            mixed = self._pattern(q, k) @ v
+        mixed = self.head_output(mixed)
+        return self.output(self.projection(mixed.transpose(1, 2).flatten(2)))
 
-    def _projected(self, x_BTD: Tensor, last_only: bool) -> tuple[Tensor, Tensor, Tensor]:
-        inputs = self.query_input(x_BTD), self.key_input(x_BTD), self.value_input(x_BTD)
-        last = x_BTD.shape[1] - 1
+    def _projected(self, x: Tensor, last_only: bool) -> tuple[Tensor, Tensor, Tensor]:
+        inputs = self.query_input(x), self.key_input(x), self.value_input(x)
+        last = x.shape[1] - 1
         same = inputs[0] is inputs[1] and inputs[1] is inputs[2]
         if same and not last_only:
             q_and_k, v = self._by_head(self.qkv(self.norm(inputs[0])), 3).tensor_split([2])
@@ -121,13 +121,13 @@ class CausalAttention(nn.Module):
         """Split (B, T, parts D) into (parts, B, H, T, K)."""
         return x.unflatten(-1, (parts, self.num_heads, self.head_width)).permute(2, 0, 3, 1, 4)
 
-    def _pattern(self, q_BHQK: Tensor, k_BHTK: Tensor) -> Tensor:
-        scores_BHQT = self.scores(q_BHQK @ k_BHTK.transpose(-1, -2) * self.head_width**-0.5)
-        queries, keys = scores_BHQT.shape[-2:]
+    def _pattern(self, q: Tensor, k: Tensor) -> Tensor:
+        scores = self.scores(q @ k.transpose(-1, -2) * self.head_width**-0.5)
+        queries, keys = scores.shape[-2:]
         if queries == 1:  # the last one, which may look at everything
-            return self.pattern(scores_BHQT.softmax(dim=-1))
+            return self.pattern(scores.softmax(dim=-1))
         mask = self.mask[keys - queries : keys, :keys]
-        pattern = scores_BHQT.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+        pattern = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
         written = self.pattern(pattern)
         return pattern if written is pattern else written.masked_fill(~mask, 0.0)
 

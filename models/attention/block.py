@@ -46,10 +46,10 @@ class AttentionBlock(nn.Module):
         self.attention = CausalAttention(num_heads, head_width, attention, rotary_base, max_positions)
         self.residual = Electrode("batch", "position", "unit", sizes={"unit": num_heads * head_width})
 
-    def forward(self, x_BTD: Tensor, last_only: bool = False) -> Tensor:
+    def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
         """Return the residual stream after the block, at all positions or at the last one alone."""
-        added = self.attention(x_BTD, last_only)
-        return self.residual((x_BTD[:, -1:] if last_only else x_BTD) + added)
+        added = self.attention(x, last_only)
+        return self.residual((x[:, -1:] if last_only else x) + added)
 
     def is_read(self) -> bool:
         """Tell whether a hook looks at a value of this block that has one row per query."""

@@ -90,17 +90,18 @@ class AttentionOnlyTransformer(nn.Module):
             features: (C, F) features of the classes, each embedded once however often it occurs; None for exemplars
                 that are features themselves.
         """
-        x_BTD = self.embedding(self._embedded(exemplars, labels, features))
+        x = self.embedding(self._embedded(exemplars, labels, features))
         last = len(self.blocks) - 1
         for number, block in enumerate(self.blocks):
-            x_BTD = block(x_BTD, last_only=number == last and not block.is_read())
-        return self.logits(self.readout(self.norm(x_BTD[:, -1])))
+            assert isinstance(block, AttentionBlock)  # noqa: S101
+            x = block(x, last_only=number == last and not block.is_read())
+        return self.logits(self.readout(self.norm(x[:, -1])))
 
     def _embedded(self, exemplars: Tensor, labels: Tensor, features: Tensor | None) -> Tensor:
         if exemplars.shape[1] != labels.shape[1] + 1:
             raise InputError(
-                f"a sequence has {exemplars.shape[1]} exemplars and {labels.shape[1]} labels; the last exemplar, and no "
-                "other, is without a label"
+                f"a sequence has {exemplars.shape[1]} exemplars and {labels.shape[1]} labels; each exemplar but "
+                "the last has one label"
             )
         if features is None:
             if not exemplars.is_floating_point():
