@@ -7,6 +7,7 @@ from .forest import draw_forest
 from .hierarchy import draw_hierarchy
 from .importance import draw_calibrated_importance
 from .learning_bands import draw_learning_bands
+from .light_schedule import draw_light
 from .null_distribution import draw_null_distribution
 from .null_quality import draw_null_quality
 from .sankey import draw_sankey
@@ -19,6 +20,7 @@ __all__ = [
     "draw_forest",
     "draw_hierarchy",
     "draw_learning_bands",
+    "draw_light",
     "draw_null_distribution",
     "draw_null_quality",
     "draw_sankey",

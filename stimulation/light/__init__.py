@@ -7,6 +7,7 @@ from .closed_loop import PI, Trigger
 from .light import Light
 from .pulse import Pulse, Waveform
 from .ramp import Ramp, Sine
+from .schedule import light_schedule
 from .sensor import Sensor, site_statistic
 from .window import Window
 
@@ -24,5 +25,6 @@ __all__ = [
     "Window",
     "assign_samples",
     "build_light",
+    "light_schedule",
     "site_statistic",
 ]
