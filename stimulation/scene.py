@@ -86,3 +86,26 @@ class Place:
         order = sorted(range(len(axes)), key=lambda place: self.axes.index(axes[place]))
         sizes = {axis: values.shape[place] for place, axis in enumerate(axes)}
         return values.permute(order).reshape([sizes.get(axis, 1) for axis in self.axes])
+
+    def captured(self, site: str) -> Tensor:
+        """Return the activation of this pass at a site that came before.
+
+        Raises:
+            InputError: If it has not been reached in this pass.
+        """
+        if site not in self.scene.captured:
+            raise InputError(
+                f"site {site} has not been reached when site {self.site.name} reads it; it must come before"
+            )
+        return self.scene.captured[site]
+
+    def source(self, name: str, site: str | None = None) -> Tensor:
+        """Return the activation of another pass, at this site or another one.
+
+        Raises:
+            InputError: If that pass gave none there.
+        """
+        key = (name, site or self.site.name)
+        if key not in self.scene.sources:
+            raise InputError(f"the pass {name!r} gave no activation at site {key[1]}")
+        return self.scene.sources[key]
