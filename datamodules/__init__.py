@@ -1,5 +1,6 @@
 """Lightning data modules: tables of your own, named sets, and the loader that serves them."""
 
+from .few_shot import FewShotBatch, FewShotSequences
 from .loading import InMemoryLoader
 from .named import BreastCancer, Covertype, Higgs, NamedData, Spambase
 from .omics import TCGA, ExpressionData, Proteomics
@@ -20,6 +21,8 @@ __all__ = [
     "BreastCancer",
     "Covertype",
     "ExpressionData",
+    "FewShotBatch",
+    "FewShotSequences",
     "Higgs",
     "InMemoryLoader",
     "NamedData",
