@@ -1,8 +1,10 @@
 """Protocols: which stimuli act in a run, as plain data that a config and a checkpoint can hold."""
 
 from .binding import BoundStimulus
+from .checks import check_checkpoint
 from .protocol import Protocol
+from .record import PhotostimulationRecord
 from .stimulus import Stimulus
 from .target import Target
 
-__all__ = ["BoundStimulus", "Protocol", "Stimulus", "Target"]
+__all__ = ["BoundStimulus", "PhotostimulationRecord", "Protocol", "Stimulus", "Target", "check_checkpoint"]

@@ -63,7 +63,7 @@ class BoundStimulus:
 
 
 def bind(stimuli: Iterable[Stimulus], network: nn.Module, seed: int = 0) -> tuple[BoundStimulus, ...]:
-    """Return what acts at which site of a network: by site in the network's order, then in the order of action.
+    """Return what acts at which site of a network: place by place, and at each in the order of action.
 
     Opsins of a lower rank act first; those of one rank in the order of the protocol.
 
@@ -77,8 +77,8 @@ def bind(stimuli: Iterable[Stimulus], network: nn.Module, seed: int = 0) -> tupl
         for site in sites:
             target = stimulus.target.with_cell_types(_cell_types(network, site))
             found.append(BoundStimulus(number, stimulus, site, target, seed))
-    order = {site.name: place for place, site in enumerate(_in_order(network, found))}
-    return tuple(sorted(found, key=lambda bound: (order[bound.site.name], bound.stimulus.opsin.rank, bound.number)))
+    order = _places_in_order(network, found)
+    return tuple(sorted(found, key=lambda bound: (order[_place(bound)], bound.stimulus.opsin.rank, bound.number)))
 
 
 @contextmanager
@@ -98,8 +98,15 @@ def in_line(line: str):  # noqa: ANN201
         raise InputError(f"{line}: {error}") from None
 
 
-def _in_order(network: nn.Module, found: Sequence[BoundStimulus]) -> list[Site]:
-    return find_sites(network, list(dict.fromkeys(bound.site.name for bound in found))) if found else []
+def _place(bound: BoundStimulus) -> tuple[str, str]:
+    """Return what tells places apart: one may have two names, that of the network and the path of the module."""
+    return bound.site.path, bound.site.side
+
+
+def _places_in_order(network: nn.Module, found: Sequence[BoundStimulus]) -> dict[tuple[str, str], int]:
+    sites = find_sites(network, list(dict.fromkeys(bound.site.name for bound in found))) if found else []
+    places = dict.fromkeys((site.path, site.side) for site in sites)
+    return {place: number for number, place in enumerate(places)}
 
 
 def _cell_types(network: nn.Module, site: Site) -> Sequence[Any]:

@@ -3,16 +3,18 @@
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ...errors import InputError, shown
+from ...errors import InputError
 from ..gradient import GradientRule
-from ..opsins.base import Opsin
+from ..light import build_light
+from ..light.checks import check_keys
+from ..opsins import Opsin, build_opsin
 from .stimulus import Stimulus
 from .target import Target
 
@@ -101,7 +103,7 @@ def build_target(value: Any) -> Target:
         return value
     if not isinstance(value, Mapping):
         return Target(value)
-    refuse_unknown(value, [item.name for item in fields(Target)], "target")
+    check_keys("target", value, [item.name for item in fields(Target)])
     if "site" not in value:
         raise InputError("target has no key site; it must name the sites to be illuminated")
     given: dict[str, Any] = {key: item for key, item in value.items() if item is not None or key == "site"}
@@ -123,7 +125,7 @@ def build_gradient(value: Any) -> GradientRule | None:
     given: Any = {"kind": value} if isinstance(value, str) else value
     if not isinstance(given, Mapping) or "kind" not in given:
         raise InputError(f"gradient is {_short(value)}; it must be a name or a mapping with the key kind")
-    refuse_unknown(given, [item.name for item in fields(GradientRule)], "gradient")
+    check_keys("gradient", given, [item.name for item in fields(GradientRule)])
     classes = given.get("classes") or ()
     factor = given.get("factor")
     return GradientRule(
@@ -131,25 +133,6 @@ def build_gradient(value: Any) -> GradientRule | None:
         factor=None if factor is None else float(factor),
         classes=(classes,) if isinstance(classes, int) else tuple(classes),
     )
-
-
-def refuse_unknown(value: Mapping[str, Any], known: Iterable[str], what: str) -> None:
-    """Refuse a mapping with a key that nobody reads.
-
-    Raises:
-        InputError: Naming the key and the nearest known ones.
-
-    Example:
-        >>> refuse_unknown({"sight": "v"}, ["site", "units"], "target")
-        Traceback (most recent call last):
-            ...
-        axonlight.errors.InputError: target has an unknown key 'sight'; the nearest are site
-    """
-    known = list(known)
-    for key in value:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=3, cutoff=0.4) or known
-            raise InputError(f"{what} has an unknown key {key!r}; the nearest are {shown(near, len(near))}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -168,12 +151,9 @@ _Loader.add_implicit_resolver(
 
 
 def _build_stimulus(value: Any, taken: set[Any]) -> Stimulus:
-    from ..light import build_light
-    from ..opsins import build_opsin
-
     if not isinstance(value, Mapping):
         raise InputError(f"it is {_short(value)}; it must be a mapping with the keys target and opsin")
-    refuse_unknown(value, _KEYS, "it")
+    check_keys("it", value, _KEYS)
     missing = next((key for key in ("target", "opsin") if value.get(key) is None), None)
     if missing:
         raise InputError(f"it has no key {missing}")

@@ -2,17 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from torch import nn
 
 from ...errors import InputError
-from .binding import BoundStimulus, bind
-from .parsing import build_stimuli, read_protocol, refuse_unknown
+from ..clock import TimeUnit
+from ..light.checks import check_keys
+from .binding import BoundStimulus, bind, in_line
+from .checks import check_stimuli
+from .lab_table import lab_rows
+from .parsing import build_stimuli, read_protocol
 from .stimulus import Stimulus
+from .tables import markdown, rich_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 __all__ = ["Protocol"]
 
@@ -72,7 +80,7 @@ class Protocol:
         content = read_protocol(value) if isinstance(value, (str, Path)) else value
         if not isinstance(content, Mapping):
             return cls(build_stimuli(content))
-        refuse_unknown(content, ("stimuli", "seed", "version"), "the protocol")
+        check_keys("the protocol", content, ("stimuli", "seed", "version"))
         optional = {key: content[key] for key in ("seed", "version") if content.get(key) is not None}
         return cls(build_stimuli(content.get("stimuli")), **optional)
 
@@ -88,9 +96,75 @@ class Protocol:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def bind(self, network: nn.Module) -> tuple[BoundStimulus, ...]:
-        """Return what acts at which site of a network: by site in the network's order, then in the order of action.
+        """Return what acts at which site of a network: place by place, and at each in the order of action.
 
         Raises:
             InputError: If a pattern matches no site; the message says which stimulus.
         """
         return bind(self.stimuli, network, self.seed)
+
+    def check(
+        self,
+        network: nn.Module,
+        *,
+        sizes: Mapping[str, Mapping[str, int]] | None = None,
+        totals: Mapping[TimeUnit, float] | None = None,
+        metrics: Collection[str] | None = None,
+        batch: Collection[str] | None = None,
+    ) -> tuple[BoundStimulus, ...]:
+        """Refuse what cannot act as it is written, as far as that is known; called again when more is known.
+
+        Args:
+            network: The network that will be stimulated.
+            sizes: Sizes of axes by the name of the site, from a first pass: positions, heads, units.
+            totals: Length of the run by unit: ``{"steps": 1000, "epochs": 10}``.
+            metrics: Names of all metrics that are logged.
+            batch: Names of the tensors of a batch.
+
+        Returns:
+            What `bind` returns.
+
+        Raises:
+            InputError: If a site, unit, head, position or name does not exist; an opsin cannot act at a site; light
+                never shines, or goes by what is not there; classes are needed in phase predict; two opsins of one rank
+                set the same entries. The message begins with the line of the protocol.
+
+        Example:
+            >>> from axonlight.models import DenseNetwork
+            >>> protocol = Protocol.build([{"target": {"site": "hidden_0.post", "units": [9]}, "opsin": "silence"}])
+            >>> protocol.check(DenseNetwork(30, 1, hidden=[8]))
+            Traceback (most recent call last):
+                ...
+            axonlight.errors.InputError: stimulus 1 (silence at hidden_0.post): units is [9]; the site has 8 units, ...
+        """
+        return check_stimuli(self.stimuli, network, self.seed, sizes=sizes, totals=totals, metrics=metrics, batch=batch)
+
+    def with_light_until(self, step: int) -> "Protocol":
+        """Return the protocol with all light out from a step on.
+
+        Raises:
+            InputError: If light would never shine before that step.
+
+        Example:
+            >>> protocol = Protocol.build([{"target": "hidden_0.post", "opsin": "silence"}])
+            >>> protocol.with_light_until(100).stimuli[0].light.until
+            100
+        """
+        stimuli = []
+        for number, stimulus in enumerate(self.stimuli, 1):
+            until = step if stimulus.light.until is None else min(step, stimulus.light.until)
+            with in_line(stimulus.line(number)):
+                stimuli.append(replace(stimulus, light=replace(stimulus.light, until=until)))
+        return replace(self, stimuli=tuple(stimuli))
+
+    def table(self, network: nn.Module | None = None) -> "Table":
+        """Return the lab table for a terminal; with the sites and numbers of units of a network where one is given."""
+        rows = lab_rows(self.stimuli, network, self.seed)
+        return rich_table(rows, f"protocol {self.hash}, seed {self.seed}")
+
+    def markdown(self, network: nn.Module | None = None) -> str:
+        """Return the lab table in Markdown."""
+        return markdown(lab_rows(self.stimuli, network, self.seed))
+
+    def __str__(self) -> str:
+        return f"protocol {self.hash}, seed {self.seed}\n{self.markdown()}"

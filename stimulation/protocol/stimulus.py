@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from ...errors import InputError
 from ..clock import PHASES, Phase
 from ..gradient import GradientRule
-from ..opsins.base import Opsin
+from ..light import Light
+from ..opsins import Opsin
 from .target import Target
-
-if TYPE_CHECKING:
-    from ..light import Light
 
 __all__ = ["OPTIMIZER_RULES", "OptimizerRule", "Stimulus"]
 
@@ -48,7 +46,7 @@ class Stimulus:
     name: str
     target: Target
     opsin: Opsin
-    light: "Light"
+    light: Light
     gradient: GradientRule | None = None
     optimizer: OptimizerRule = "act"
     phases: tuple[Phase, ...] = ("train",)

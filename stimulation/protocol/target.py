@@ -98,23 +98,30 @@ class Target:
             result = result * part.reshape(shape)
         return result
 
-    def parts(self, site: Site, sizes: Mapping[str, int], seed: int = 0) -> dict[str, Tensor]:
+    def parts(self, site: Site, sizes: Mapping[str, int], seed: int = 0, *, partial: bool = False) -> dict[str, Tensor]:
         """Return the factors of the expression by axis, (N,) each, for the axes that are chosen from; without one gain.
+
+        Args:
+            site: The site.
+            sizes: Sizes of its axes.
+            seed: Seed of the protocol.
+            partial: Whether to leave out axes of which nothing is known before the first pass.
 
         Raises:
             InputError: As `expression`.
         """
-        axes = site.axes or tuple(sizes)
         found = {}
         for key, axis in AXES.items():
-            if self.chooses(key):
-                if axis not in axes:
-                    known = ", ".join(axis for axis in axes if axis != "batch")
-                    raise InputError(f"{self._asked(key)} is given, but the site has no axis {axis!r}; it has {known}")
-                size = sizes.get(axis) or site.size(axis)
-                if size is None:
-                    raise InputError(f"{key} cannot be chosen: the size of axis {axis!r} is not known")
+            if not self.chooses(key):
+                continue
+            size = sizes.get(axis) or site.size(axis)
+            if size is not None and (site.axes is None or axis in site.axes):
                 found[axis] = self._along(key, size, site, seed)
+            elif axis not in (site.axes or (axis if partial else sizes)):
+                known = ", ".join(axis for axis in site.axes or sizes if axis != "batch")
+                raise InputError(f"{self._asked(key)} is given, but the site has no axis {axis!r}; it has {known}")
+            elif not partial:
+                raise InputError(f"{key} cannot be chosen: the size of axis {axis!r} is not known")
         return found
 
     def chooses(self, key: str) -> bool:
@@ -137,7 +144,9 @@ class Target:
             if axis in parts:
                 number, total = number * int(parts[axis].count_nonzero()), total * float(parts[axis].double().sum())
             elif axis in (site.axes or sizes):
-                size = sizes.get(axis) or site.size(axis) or 1
+                size = sizes.get(axis) or site.size(axis)
+                if size is None:
+                    raise InputError(f"units cannot be counted: the size of axis {axis!r} is not known")
                 number, total = number * size, total * size
         return number, total
 
