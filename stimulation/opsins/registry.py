@@ -9,8 +9,10 @@ from ...errors import InputError
 from ..kinetics import Kinetics
 from ..light.checks import check_keys
 from .base import Opsin
+from .noise import Noise, Resample
 from .patterns import Forbid, Induction, Match, OnlyLabels, PreviousToken
 from .sources import Copy, CopyScores, Patch
+from .subspace import Steer, Subspace
 from .values import Clamp, Drive, Lesion, Sham, Shunt, Silence
 
 __all__ = ["OPSINS", "build_opsin"]
@@ -26,12 +28,16 @@ OPSINS: dict[str, type[Opsin]] = {
         Induction,
         Lesion,
         Match,
+        Noise,
         OnlyLabels,
         Patch,
         PreviousToken,
+        Resample,
         Sham,
         Shunt,
         Silence,
+        Steer,
+        Subspace,
     )
 }
 
@@ -97,5 +103,5 @@ def _build(opsin: type[Opsin], given: Mapping[str, Any]) -> Opsin:
 def _nearest(kind: str) -> str:
     if kind in SYNONYMS:
         return f"here it is called {SYNONYMS[kind]}"
-    near = difflib.get_close_matches(kind, OPSINS, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(kind, OPSINS, n=3, cutoff=0.6)
     return f"the nearest are {', '.join(near)}" if near else f"the opsins are {', '.join(OPSINS)}"

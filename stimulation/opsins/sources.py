@@ -1,6 +1,6 @@
 """Opsins that write what was read elsewhere: another pass, another site of the same pass, another head's scores."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -56,43 +56,21 @@ class Patch(Opsin):
     sets: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if isinstance(self.source, Mapping):
-            source, path = _named(self.source)
-            object.__setattr__(self, "source", source)
-            object.__setattr__(self, "path", path or self.path)
-        check_choice("source of opsin patch", self.source, PASSES)
-        if (self.source == "checkpoint") != isinstance(self.path, str):
-            raise InputError(
-                f"opsin patch has source {self.source!r} and path {self.path!r}; a checkpoint needs its path, no other "
-                "source takes one"
-            )
+        source, path = named_source(self.kind, self.source, self.path, PASSES)
+        settle(self, source=source, path=path)
         if self.site is not None:
             check_site("site of opsin patch", self.site)
         check_flag("detach of opsin patch", self.detach)
 
     def value(self, x: Tensor, intensity: Tensor, place: Place) -> Tensor:
         """Return the activation moved to that of the other pass."""
-        value = place.source(source_name(self.needs_source()), self.site)
-        if value.shape != x.shape:
-            raise InputError(
-                f"opsin patch takes an activation of shape {tuple(value.shape)} from the pass {self.source!r}; site "
-                f"{place.site.name} has shape {tuple(x.shape)}"
-            )
+        value = of_shape(self.kind, place.source(source_name(self.needs_source()), self.site), x, place)
         return towards(x, value.detach() if self.detach else value, intensity)
 
     def needs_source(self) -> Mapping[str, Any]:
         """Return the pass, with the path of a checkpoint and the site where it is another one."""
         need = {"pass": self.source, "path": self.path, "site": self.site}
         return {name: value for name, value in need.items() if value is not None}
-
-
-def _named(source: Mapping[str, str]) -> tuple[str, str | None]:
-    """Return the pass and the path of a source that is a mapping."""
-    if set(source) == {"checkpoint"}:
-        return "checkpoint", str(source["checkpoint"])
-    if "pass" not in source or not set(source) <= {"pass", "path"}:
-        raise InputError(f"source of opsin patch is {dict(source)!r}; it must be {{pass: first}}, {{checkpoint: PATH}}")
-    return source["pass"], source.get("path")
 
 
 @dataclass(frozen=True)
@@ -132,12 +110,7 @@ class Copy(Opsin):
 
     def value(self, x: Tensor, intensity: Tensor, place: Place) -> Tensor:
         """Return the activation moved to that of the other site."""
-        value = place.captured(self.site)
-        if value.shape != x.shape:
-            raise InputError(
-                f"opsin copy takes an activation of shape {tuple(value.shape)} from site {self.site}; site "
-                f"{place.site.name} has shape {tuple(x.shape)}"
-            )
+        value = of_shape(self.kind, place.captured(self.site), x, place)
         if self.shift:
             axis = place.along(torch.zeros(0), "position").shape.index(0)
             first = value.narrow(axis, 0, min(self.shift, x.shape[axis]))
@@ -192,10 +165,11 @@ class CopyScores(Opsin):
     def value(self, x: Tensor, intensity: Tensor, place: Place) -> Tensor:
         """Return the logits moved to the scores of the context labels."""
         labels, scores = place.scene.get("labels"), place.captured(self.site)
-        if scores.dim() != 4 or scores.shape[1] <= self.head:
+        keys = 2 * labels.shape[1] + 1
+        if scores.dim() != 4 or scores.shape[1] <= self.head or scores.shape[3] != keys:
             raise InputError(
                 f"opsin copy_scores reads head {self.head} of site {self.site}, which has shape {tuple(scores.shape)}; "
-                "it must be (batch, head, query, key) with more heads than that"
+                f"it must be (batch, head, query, key) with more heads than that and {keys} keys"
             )
         row = scores[:, self.head, -1, 1::2].to(x.dtype)
         named = labels.unsqueeze(2) == torch.arange(x.shape[1], device=x.device)
@@ -208,3 +182,53 @@ class CopyScores(Opsin):
     def reads_sites(self) -> frozenset[str]:
         """Return the site of the scores."""
         return frozenset({self.site})
+
+
+def named_source(
+    kind: str, source: str | Mapping[str, str], path: str | None, allowed: Sequence[str]
+) -> tuple[str, str | None]:
+    """Return the pass and the path of a source that may be a mapping.
+
+    Raises:
+        InputError: If the pass is unknown, or a path is missing or without use.
+
+    Example:
+        >>> named_source("patch", {"checkpoint": "run/last.ckpt"}, None, PASSES)
+        ('checkpoint', 'run/last.ckpt')
+    """
+    if isinstance(source, Mapping):
+        given = {"pass": "checkpoint", "path": source["checkpoint"]} if set(source) == {"checkpoint"} else dict(source)
+        if "pass" not in given or not set(given) <= {"pass", "path"}:
+            raise InputError(
+                f"source of opsin {kind} is {dict(source)!r}; it must be {{pass: first}} or {{checkpoint: PATH}}"
+            )
+        source, path = given["pass"], given.get("path", path)
+    check_choice(f"source of opsin {kind}", source, allowed)
+    if (source == "checkpoint") != (path is not None) or not isinstance(path, str | None):
+        raise InputError(
+            f"opsin {kind} has source {source!r} and path {path!r}; a checkpoint needs a path, no other source has one"
+        )
+    return source, path
+
+
+def of_shape(kind: str, value: Tensor, x: Tensor, place: Place) -> Tensor:
+    """Return a value that was read elsewhere.
+
+    Raises:
+        InputError: If it has another shape than the activation.
+    """
+    if value.shape != x.shape:
+        raise InputError(
+            f"opsin {kind} reads an activation of shape {tuple(value.shape)}; site {place.site.name} has shape "
+            f"{tuple(x.shape)}"
+        )
+    return value
+
+
+def settle(opsin: Opsin, **values: Any) -> None:
+    """Write values of a frozen opsin while it is constructed.
+
+    Past the fields, too, where a value is derived: into the place that a cached property looks at.
+    """
+    for name, value in values.items():
+        opsin.__dict__[name] = value

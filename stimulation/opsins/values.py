@@ -105,9 +105,13 @@ class Clamp(Opsin):
         return towards(x, torch.full_like(x, float(self.level)), intensity)
 
     def _mean(self, x: Tensor, place: Place) -> Tensor:
-        here = finite_mean(x.detach(), place.axes.index("batch"))
+        batch = place.axes.index("batch")
+        here = finite_mean(x.detach(), batch)
         running = place.scene.sources.get(("mean", place.site.name))
-        return here if running is None else torch.where(running.isnan(), here, running.to(here))
+        if running is None:
+            return here
+        running = running.unsqueeze(batch)
+        return torch.where(running.isnan(), here, running.to(here))
 
     def _levels(self, x: Tensor, place: Place) -> Tensor:
         levels = torch.tensor(self.level, dtype=x.dtype, device=x.device)
