@@ -45,7 +45,8 @@ def draw_light(
             the steps do not increase.
 
     Example:
-        >>> figure = draw_light({"silence": [0, 1, 1, 0], "drive": [0.2, 0.4, 0.6, 0.8]}, {"loss": [3.0, 2.0, 1.5, 1.2]})
+        >>> lights = {"silence": [0, 1, 1, 0], "drive": [0.2, 0.4, 0.6, 0.8]}
+        >>> figure = draw_light(lights, {"loss": [3.0, 2.0, 1.5, 1.2]})
         >>> [text.get_text() for text in figure.axes[0].texts]
         ['silence', 'lit 50 %', 'drive', 'lit 100 %', 'loss', '1.2 to 3']
     """

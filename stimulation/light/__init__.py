@@ -8,7 +8,7 @@ from .light import Light
 from .pulse import Pulse, Waveform
 from .ramp import Ramp, Sine
 from .schedule import light_schedule
-from .sensor import Sensor, site_statistic
+from .sensor import Sensor
 from .window import Window
 
 __all__ = [
@@ -26,5 +26,4 @@ __all__ = [
     "assign_samples",
     "build_light",
     "light_schedule",
-    "site_statistic",
 ]

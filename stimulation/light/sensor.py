@@ -4,12 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from torch import Tensor
-
 from ...errors import InputError
 from ..clock import Clock
 
-__all__ = ["Sensor", "Statistic", "site_statistic"]
+__all__ = ["Sensor", "Statistic"]
 
 Statistic = Literal["mean", "std", "rate"]
 _FORMS = "it must be 'loss', 'metric:NAME' or 'statistic:SITE:mean', with mean, std or rate at the end"
@@ -66,25 +64,3 @@ class Sensor:
         """
         value = clock.loss if self.text == "loss" else clock.metrics.get(self.metric or self.text)
         return float(value) if value is not None and math.isfinite(value) else None
-
-
-def site_statistic(x: Tensor, statistic: Statistic) -> Tensor:
-    """Return a statistic of an activation, in float32.
-
-    Args:
-        x: The activation, of any shape.
-        statistic: "mean"; "std", the population standard deviation; "rate", the share of entries above 0.
-
-    Shape:
-        - Input: any
-        - Output: ()
-
-    Example:
-        >>> import torch
-        >>> site_statistic(torch.tensor([[-1.0, 1.0, 3.0, 1.0]]), "rate").item()
-        0.75
-    """
-    x = x.detach().float()
-    if statistic == "rate":
-        return (x > 0).float().mean()
-    return x.mean() if statistic == "mean" else x.std(correction=0)

@@ -11,6 +11,7 @@ from axonlight.plots import (
     draw_dose_response,
     draw_forest,
     draw_learning_bands,
+    draw_light,
     draw_null_distribution,
     draw_null_quality,
 )
@@ -52,6 +53,12 @@ FIGURES = {
     ),
     "learning bands": lambda axes=None: draw_learning_bands(
         {name: GENERATOR.random((6, 40)) for name in LONG}, title="" if axes else TITLE, axes=axes
+    ),
+    "light": lambda axes=None: draw_light(
+        {name: GENERATOR.random(300) * (np.arange(300) % 50 < 10) for name in LONG},
+        {"loss of the training batches": np.where(np.arange(300) % 90, GENERATOR.normal(size=300), np.nan)},
+        title="" if axes else TITLE,
+        axes=axes,
     ),
     "null quality": lambda axes=None: draw_null_quality(
         LONG,
