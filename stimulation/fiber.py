@@ -1,0 +1,124 @@
+"""One stimulus at one site: how much light comes in, who expresses the opsin, and the write itself."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..errors import RunError
+from .gradient import write
+from .scene import Place, Scene
+
+if TYPE_CHECKING:
+    from .protocol import BoundStimulus
+
+__all__ = ["Fiber"]
+
+
+class Fiber:
+    """Brings the light of one stimulus to one site. It changes at the start of a batch only.
+
+    Args:
+        bound: The stimulus and its site.
+        scene: The scene of its protocol.
+
+    Attributes:
+        gate: float32 (), how much light comes in now; a batched tensor where many arms run as one (`torch.func.vmap`).
+        samples: (B,) 0 or 1 (or a gain) for the samples of the batch; None where all are alike.
+        lit: Whether any light comes in now; read in eager mode only.
+
+    Example:
+        >>> from axonlight.models import DenseNetwork
+        >>> from axonlight.stimulation import Protocol, Scene
+        >>> protocol = Protocol.build([{"target": {"site": "hidden_0.post", "units": [0]}, "opsin": "silence"}])
+        >>> fiber = Fiber(protocol.bind(DenseNetwork(30, 1, hidden=[3]))[0], Scene())
+        >>> fiber.set_level(1.0)
+        >>> fiber(torch.ones(2, 3)).tolist()
+        [[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]]
+    """
+
+    def __init__(self, bound: "BoundStimulus", scene: Scene) -> None:
+        self.bound = bound
+        self.site = bound.site
+        self.opsin = bound.stimulus.opsin
+        self.rule = bound.stimulus.rule
+        self.scene = scene
+        self.gate = torch.zeros(())
+        self.samples: Tensor | None = None
+        self.lit = False
+        # Nothing is written, although everything else happens as if: the light of a sham is the control.
+        self.is_sham = self.opsin.kind == "sham"
+        self._level: float | None = 0.0
+        self._expressions: dict[tuple, Tensor] = {}
+        self._lights: dict[tuple, Tensor] = {}
+
+    def set_level(self, level: float, samples: Tensor | None = None) -> None:
+        """Let so much light in; the tensor stays the same one, so that a compiled graph sees it."""
+        if level != self._level or samples is not self.samples:
+            self._lights.clear()
+        if level != self._level:
+            self.gate.fill_(level)
+            self._level = level
+        self.samples = samples
+        self.lit = level != 0.0 and not self.is_sham
+
+    def set_gate(self, gate: Tensor, lit: bool = True) -> None:
+        """Use another tensor as gate: one of a whole stack of arms, as `torch.func.vmap` sees it.
+
+        Args:
+            gate: float32 (), possibly batched.
+            lit: Whether light comes in for any arm.
+        """
+        self.gate, self.lit, self._level = gate, lit and not self.is_sham, None
+        self._lights.clear()
+
+    def to(self, device: torch.device) -> None:
+        """Bring the gate to the device of the network."""
+        self.gate = self.gate.to(device)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the activation with the new values written where light and expression meet."""
+        axes = self.site.axes_of(x)
+        place = Place(self.site, axes, self.scene, self.bound.number)
+        batch_dim = axes.index("batch") if "batch" in axes else 0
+        intensity = self._intensity(x, axes, batch_dim)
+        written = intensity != 0
+        entries = self.opsin.entries(x, place)
+        if entries is not None:
+            written = written & entries
+        value = self.opsin.value(x, intensity, place)
+        if value.shape != x.shape:
+            raise RunError(
+                f"{self.bound.line}: the opsin gave values of shape {tuple(value.shape)} for an activation of shape "
+                f"{tuple(x.shape)}; they must be the same"
+            )
+        target = self.scene.batch.get("target")
+        return write(x, value.to(x.dtype), written, self.rule, target, batch_dim)
+
+    def _intensity(self, x: Tensor, axes: tuple[str, ...], batch_dim: int) -> Tensor:
+        """Return light times expression in the dtype of x, broadcastable to it."""
+        if torch.compiler.is_compiling() or self._level is None or self.samples is not None:
+            return self._light(x, axes, batch_dim)
+        key = (x.shape[:batch_dim] + x.shape[batch_dim + 1 :], x.dtype, x.device)
+        if key not in self._lights:
+            self._lights[key] = self._light(x, axes, batch_dim)
+        return self._lights[key]
+
+    def _light(self, x: Tensor, axes: tuple[str, ...], batch_dim: int) -> Tensor:
+        sizes = tuple(size for place, size in enumerate(x.shape) if place != batch_dim)
+        expression = self._expression(sizes, tuple(axis for axis in axes if axis != "batch"), x.device)
+        light = self.gate.to(x.device) * expression.unsqueeze(batch_dim)
+        if self.samples is not None:
+            shape = [-1 if place == batch_dim else 1 for place in range(len(axes))]
+            light = light * self.samples.to(x.device).reshape(shape)
+        return light.to(x.dtype)
+
+    # Chosen units are looked up in Python, once for every shape: for a graph the result is a constant.
+    @torch.compiler.assume_constant_result
+    def _expression(self, sizes: tuple[int, ...], axes: tuple[str, ...], device: torch.device) -> Tensor:
+        key = (sizes, axes, device)
+        if key not in self._expressions:
+            with torch.no_grad():
+                found = self.bound.expression(dict(zip(axes, sizes, strict=True)))
+            self._expressions[key] = found.to(device)
+        return self._expressions[key]

@@ -1,0 +1,135 @@
+"""Put hooks on a network and take exactly those off again."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from .stimulator import Stimulator
+
+__all__ = ["Installation", "explain_silence", "is_compiled", "stimulators_of"]
+
+
+class Installation:
+    """The hooks of one protocol on one network; at most once on it at a time.
+
+    Args:
+        network: The network.
+        stimulators: What acts at its sites.
+        before_pass: Pre-hook of the network itself, called with keyword arguments too, or None.
+
+    Example:
+        >>> from axonlight.models import DenseNetwork
+        >>> from axonlight.stimulation import Scene
+        >>> network = DenseNetwork(30, 1, hidden=[3])
+        >>> installation = Installation(network, [Stimulator("layers.0", "output", Scene())])
+        >>> installation.install()
+        >>> len(stimulators_of(network))
+        1
+        >>> installation.remove()
+        >>> stimulators_of(network)
+        []
+    """
+
+    def __init__(self, network: nn.Module, stimulators: Iterable[Stimulator], before_pass: Any = None) -> None:
+        self.network = network
+        self.stimulators = list(stimulators)
+        self.before_pass = before_pass
+        self._handles: list[Any] = []
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the hooks are on the network."""
+        return bool(self._handles)
+
+    def install(self) -> None:
+        """Put the hooks on; a second call changes nothing.
+
+        A compiler looks at hooks when it traces a network and, by default, never again. Where the network is compiled,
+        what compilers have traced so far is therefore forgotten, so that it is traced anew with the hooks.
+        """
+        if self._handles:
+            return
+        if is_compiled(self.network):
+            torch.compiler.reset()
+        for stimulator in self.stimulators:
+            module = self.network.get_submodule(stimulator.path)
+            if stimulator.side == "input":
+                self._handles.append(module.register_forward_pre_hook(stimulator.on_input, with_kwargs=True))
+            else:
+                self._handles.append(module.register_forward_hook(stimulator.on_output))
+        if self.before_pass is not None:
+            self._handles.append(self.network.register_forward_pre_hook(self.before_pass, with_kwargs=True))
+
+    def remove(self) -> None:
+        """Take them off, whatever others have put on; a second call changes nothing.
+
+        A compiled graph keeps what it traced: the gates are closed first.
+        """
+        for stimulator in self.stimulators:
+            stimulator.darken()
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+
+def stimulators_of(network: nn.Module) -> list[Stimulator]:
+    """Return the stimulators that are on a network, of all protocols.
+
+    Example:
+        >>> stimulators_of(nn.Linear(2, 2))
+        []
+    """
+    hooks = [
+        hook
+        for module in network.modules()
+        for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
+    ]
+    owners = [getattr(hook, "__self__", None) for hook in hooks]
+    return [owner for owner in owners if isinstance(owner, Stimulator)]
+
+
+def is_compiled(network: nn.Module) -> bool:
+    """Return whether a network, or a part of it, is set up to be compiled.
+
+    Example:
+        >>> layer = nn.Linear(2, 2)
+        >>> layer.compile()
+        >>> is_compiled(nn.Sequential(layer))
+        True
+    """
+    return any(
+        module._compiled_call_impl is not None or hasattr(module, "_torchdynamo_orig_callable")
+        for module in network.modules()
+    ) or isinstance(network, torch._dynamo.OptimizedModule)
+
+
+def explain_silence(network: nn.Module, stimulator: Stimulator) -> str:
+    """Return why no activation may have come by at a site.
+
+    Example:
+        >>> from axonlight.stimulation import Scene
+        >>> network = nn.ModuleDict({"attention": nn.MultiheadAttention(4, 2)})
+        >>> explain_silence(network, Stimulator("attention.out_proj", "output", Scene()))
+        'nn.MultiheadAttention calls its projections as functions, so that their modules never run; take attention ...
+    """
+    parent, _, _ = stimulator.path.rpartition(".")
+    above = network.get_submodule(parent)
+    if isinstance(above, nn.MultiheadAttention):
+        return (
+            "nn.MultiheadAttention calls its projections as functions, so that their modules never run; "
+            f"take {parent or 'the attention module'} itself, or a network with electrodes in its attention"
+        )
+    path = stimulator.path
+    while path:
+        path = path.rpartition(".")[0]
+        module = network.get_submodule(path)
+        if isinstance(module, (nn.TransformerEncoderLayer, nn.TransformerEncoder)):
+            return f"{type(module).__name__} took its fused path, which runs no module within; take {path} itself"
+    if is_compiled(network):
+        return (
+            "the network was compiled before the hooks were put on and not traced anew, or the forward pass does not "
+            "come by; compile after the protocol starts, or not at all"
+        )
+    return "the forward pass does not come by; take a module that it calls (not one whose weights it reads)"

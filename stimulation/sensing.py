@@ -1,0 +1,74 @@
+"""What is measured at sites for closed loops and running means: gathered after a pass, read before the next one."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .scene import Scene
+from .statistics import MOMENTUM, combined
+from .stimulator import Stimulator
+
+__all__ = ["Sensing"]
+
+
+class Sensing:
+    """Statistics of sites. The device is asked at the start of a batch only, and only where a light reads them.
+
+    Args:
+        scene: Where running means are put, for opsins.
+        mean_over_ranks: Returns the mean of a tensor over all processes.
+
+    Attributes:
+        sensed: Stimulators at the sites whose mean, standard deviation and rate are read, by the site's name.
+        averaged: Those at the sites whose running mean over the batch is read.
+    """
+
+    def __init__(self, scene: Scene, mean_over_ranks: Callable[[Tensor], Tensor]) -> None:
+        self.scene = scene
+        self.mean_over_ranks = mean_over_ranks
+        self.sensed: dict[str, Stimulator] = {}
+        self.averaged: dict[str, Stimulator] = {}
+        self._latest: Tensor | None = None
+
+    def gather(self) -> None:
+        """Put together over ranks what the pass left at the sites; nothing waits for the device."""
+        found = [stimulator.sensed for stimulator in self.sensed.values()]
+        if found and all(value is not None for value in found):
+            self._latest = combined(torch.stack(found), self.mean_over_ranks)  # type: ignore[arg-type]
+        for name, stimulator in self.averaged.items():
+            if stimulator.average is not None:
+                self._average(name, self.mean_over_ranks(stimulator.average))
+                stimulator.average = None
+
+    def _average(self, name: str, mean: Tensor) -> None:
+        running = self.scene.sources.get(("mean", name))
+        if running is None or running.shape != mean.shape:
+            self.scene.sources["mean", name] = mean.clone()
+        else:
+            running.to(mean).lerp_(mean, MOMENTUM)
+
+    def values(self) -> dict[str, float]:
+        """Return the statistics of the batch before by the text of the sensor; waits for the device."""
+        if self._latest is None:
+            return {}
+        found = {}
+        for name, (mean, variance, rate) in zip(self.sensed, self._latest.tolist(), strict=True):
+            found.update({f"statistic:{name}:{key}": value for key, value in _named(mean, variance, rate).items()})
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return running means and latest statistics."""
+        means = {name: value.cpu() for (kind, name), value in self.scene.sources.items() if kind == "mean"}
+        return {"means": means, "latest": None if self._latest is None else self._latest.cpu()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        for name, value in state["means"].items():
+            self.scene.sources["mean", name] = value.clone()
+        self._latest = state["latest"]
+
+
+def _named(mean: float, variance: float, rate: float) -> dict[str, float]:
+    return {"mean": mean, "std": max(variance, 0.0) ** 0.5, "rate": rate}
