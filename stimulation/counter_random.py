@@ -36,13 +36,13 @@ def stream_of(*purpose: int | str) -> int:
     return derive_seed(0, *purpose) & _MASK
 
 
-def threefry(seed: Tensor, counters: Tensor, stream: int = 0) -> tuple[Tensor, Tensor]:
+def threefry(seed: Tensor, counters: Tensor, stream: int | Tensor = 0) -> tuple[Tensor, Tensor]:
     """Return two random 32-bit words for every counter.
 
     Args:
         seed: int64 (), the 64 bits of the key.
         counters: int64 of any shape, 32 bits each.
-        stream: 32 bits, the second word of every counter: another stream, other numbers.
+        stream: 32 bits, the second word of every counter: another stream, other numbers; one for all or one each.
 
     Shape:
         - Output: two int64 tensors of the shape of the counters, values from 0 to 2^32 - 1

@@ -1,10 +1,10 @@
 """Trials interleaved at random: which samples of a batch get light."""
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...randomness import derive_seed
+from ..counter_random import threefry
 
 __all__ = ["assign_samples"]
 
@@ -36,14 +36,6 @@ def assign_samples(
         >>> torch.equal(both, torch.stack([first, second], dim=1).flatten())
         True
     """
-    numbers = np.uint64(first_row + rank) + np.arange(rows, dtype=np.uint64) * np.uint64(world_size)
-    drawn = _uniform(derive_seed(seed, "light on"), numbers)
-    return torch.from_numpy((drawn < probability).astype(np.float32))
-
-
-def _uniform(seed: int, numbers: np.ndarray) -> np.ndarray:
-    """Return one number in [0, 1) per sample: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) at that place."""
-    state = np.uint64(seed) + (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((state ^ (state >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    numbers = first_row + rank + world_size * torch.arange(rows)
+    word, _ = threefry(torch.tensor(derive_seed(seed, "light on")), numbers & 0xFFFFFFFF, numbers >> 32)
+    return (word < probability * 2**32).float()

@@ -36,9 +36,13 @@ def test_a_smaller_share_lies_within_a_larger_one():
     assert assign_samples(1.0, 1, 0, 500).all()
 
 
-def test_numbers_do_not_end_with_long_runs():
-    far = assign_samples(0.5, 2**63 - 1, first_row=2**50, rows=1000, rank=3, world_size=4)
-    assert 400 < far.sum() < 600
+def test_billions_of_samples_later_draws_are_new_and_agree_over_ranks():
+    wrap = 2**32
+    across = assign_samples(0.5, 1, first_row=wrap - 500, rows=1000)
+    assert torch.equal(across[500:], assign_samples(0.5, 1, first_row=wrap, rows=500))
+    assert torch.equal(across[1::2], assign_samples(0.5, 1, wrap - 500, 500, rank=1, world_size=2))
+    agreement = (across[500:] == assign_samples(0.5, 1, first_row=0, rows=500)).sum()
+    assert 200 < agreement < 300
 
 
 def test_light_draws_only_where_it_has_a_probability():
