@@ -11,6 +11,8 @@ __all__ = ["find_config", "is_text", "shipped_configs", "shipped_studies", "with
 
 # Configs of `axonlight compare`, which no other verb reads.
 _STUDIES = "studies/"
+# Protocols of stimulation, which are parts of configs.
+_PROTOCOLS = "protocols/"
 
 
 def shipped_configs() -> dict[str, str]:
@@ -20,7 +22,7 @@ def shipped_configs() -> dict[str, str]:
         >>> "demo.yaml" in shipped_configs()
         True
     """
-    return {name: path for name, path in _shipped().items() if not name.startswith(_STUDIES)}
+    return {name: path for name, path in _shipped().items() if not name.startswith((_STUDIES, _PROTOCOLS))}
 
 
 def shipped_studies() -> dict[str, str]:

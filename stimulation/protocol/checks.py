@@ -1,9 +1,8 @@
 """What is refused before a run: everything about a protocol that a network contradicts."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from ...errors import InputError, shown
 from ...models import find_sites
@@ -14,7 +13,7 @@ from .overlaps import Sizes, refuse_overlaps
 from .selection import AXES
 from .stimulus import Stimulus
 
-__all__ = ["check_checkpoint", "check_stimuli"]
+__all__ = ["check_stimuli"]
 
 
 def check_stimuli(
@@ -42,37 +41,6 @@ def check_stimuli(
             item.target.parts(item.site, known, seed, partial=True)
     refuse_overlaps(bound, sizes)
     return bound
-
-
-def check_checkpoint(line: str, path: str, network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Refuse a checkpoint whose network has another shape than the one that is stimulated.
-
-    Args:
-        line: The line of the protocol, see `BoundStimulus.line`.
-        path: Path of the checkpoint, for the message.
-        network: The network.
-        state: The parameters and buffers of the checkpoint, by their names in the network.
-
-    Raises:
-        InputError: Naming the first parameter that is missing, unknown or of another shape.
-
-    Example:
-        >>> check_checkpoint("stimulus 1 (patch at 0)", "old.ckpt", nn.Linear(3, 2), nn.Linear(4, 2).state_dict())
-        Traceback (most recent call last):
-            ...
-        axonlight.errors.InputError: stimulus 1 (patch at 0): checkpoint 'old.ckpt' has weight of shape (2, 4), ...
-    """
-    own = network.state_dict()
-    begin = f"{line}: checkpoint {path!r}"
-    missing = [name for name in own if name not in state]
-    unknown = [name for name in state if name not in own]
-    if missing or unknown:
-        what = f"lacks {shown(missing, 3)}" if missing else f"has {shown(unknown, 3)}, which the network has not"
-        raise InputError(f"{begin} {what}; it must be of the same network")
-    for name, value in own.items():
-        if state[name].shape != value.shape:
-            shapes = f"has {name} of shape {tuple(state[name].shape)}, the network {tuple(value.shape)}"
-            raise InputError(f"{begin} {shapes}; it must be of the same network")
 
 
 def _check_light(
@@ -111,9 +79,6 @@ def _check_reads(stimulus: Stimulus, network: nn.Module) -> None:
     for name in named:
         if name:
             _one_site(network, name, f"opsin {stimulus.opsin.kind} reads")
-    path = source.get("path")
-    if path is not None and not Path(path).is_file():
-        raise InputError(f"opsin {stimulus.opsin.kind} takes its values from {str(path)!r}, which is no file")
 
 
 def _one_site(network: nn.Module, name: str, reader: str) -> None:

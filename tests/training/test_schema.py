@@ -21,7 +21,9 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from torch import nn
 
 CONFIGS = [
-    path for path in sorted(Path(axonlight.configs.__path__[0]).rglob("*.yaml")) if path.parent.name != "studies"
+    path
+    for path in sorted(Path(axonlight.configs.__path__[0]).rglob("*.yaml"))
+    if path.parent.name not in ("studies", "protocols")
 ]
 
 
