@@ -1,5 +1,7 @@
 """Trials interleaved at random: which samples of a batch get light."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -7,6 +9,9 @@ from ...randomness import derive_seed
 from ..counter_random import threefry
 
 __all__ = ["assign_samples"]
+
+# Samples drawn at once; a divisor of 2^32, which a counter can count to.
+_BLOCK = 2**14
 
 
 def assign_samples(
@@ -37,5 +42,14 @@ def assign_samples(
         True
     """
     numbers = first_row + rank + world_size * torch.arange(rows)
-    word, _ = threefry(torch.tensor(derive_seed(seed, "light on")), numbers & 0xFFFFFFFF, numbers >> 32)
-    return (word < probability * 2**32).float()
+    first, last = first_row // _BLOCK, (first_row + rank + world_size * rows) // _BLOCK
+    drawn = torch.cat([_drawn(probability, derive_seed(seed, "light on"), block) for block in range(first, last + 1)])
+    return drawn[numbers - first * _BLOCK].float()
+
+
+@lru_cache(maxsize=256)
+def _drawn(probability: float, seed: int, block: int) -> Tensor:
+    """Return the draws of a block of samples, bool: hundreds of small operations, so not done for every batch anew."""
+    numbers = block * _BLOCK + torch.arange(_BLOCK)
+    word, _ = threefry(torch.tensor(seed), numbers & 0xFFFFFFFF, stream=block * _BLOCK >> 32)
+    return word < probability * 2**32

@@ -7,7 +7,7 @@ from ...errors import InputError
 from ..clock import Clock
 from .base import LightState, Shape
 from .checks import check_count, check_number, plain
-from .sensor import Sensor
+from .sensor import Sensor, sensor_of
 
 __all__ = ["PI", "Trigger"]
 
@@ -87,7 +87,7 @@ class Trigger(Shape):
         return self.hold is not None and clock.step >= memory["fired_at"] + self.latency + self.hold + self.refractory
 
     def _is_beyond(self, clock: Clock) -> bool:
-        value = Sensor(self.sensor).read(clock)
+        value = sensor_of(self.sensor).read(clock)
         if value is None:
             return False
         return value > self.above if self.above is not None else value < (self.below or 0.0)
@@ -149,7 +149,7 @@ class PI(Shape):
         memory = state.part("controller")
         last = memory.get("step")
         due = clock.phase == "train" and (last is None or clock.step >= last + self.every)
-        value = Sensor(self.sensor).read(clock) if due else None
+        value = sensor_of(self.sensor).read(clock) if due else None
         if value is not None:
             self._decide(self.setpoint - value, memory)
             memory["step"] = clock.step

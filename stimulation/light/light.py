@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -17,7 +18,7 @@ from .checks import check_count, check_number, plain
 from .closed_loop import PI, Trigger
 from .pulse import COUNTED, Pulse, Waveform
 from .ramp import Ramp, Sine
-from .sensor import Sensor
+from .sensor import sensor_of
 from .window import Window
 
 __all__ = ["Light"]
@@ -85,7 +86,7 @@ class Light(Shape):
         if reason:
             raise InputError(reason)
 
-    @property
+    @cached_property
     def windows(self) -> tuple[Window, ...]:
         """Its windows, cut at the release; one that is always open where it has none."""
         given: tuple[Window, ...] = self.window or (Window(),)  # type: ignore[assignment]
@@ -93,7 +94,7 @@ class Light(Shape):
             return given
         return tuple(_cut(window, self.until) for window in given if _first_step(window) < self.until)
 
-    @property
+    @cached_property
     def waveforms(self) -> tuple[Waveform, ...]:
         """Its pulses, ramp and sine, as far as there are any."""
         return tuple(wave for wave in (self.pulse, self.ramp, self.sine) if wave is not None)
@@ -133,7 +134,7 @@ class Light(Shape):
         units = {window.unit for window in self.windows} | {wave.unit for wave in self.waveforms}
         found: set[str] = units & {"loss", "tokens"}
         if self.closed_loop is not None:
-            sensor = Sensor(self.closed_loop.sensor)
+            sensor = sensor_of(self.closed_loop.sensor)
             found.add(sensor.text)
             found |= {"metrics"} if sensor.metric else set()
         if self.probability is not None:

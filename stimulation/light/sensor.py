@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Literal, get_args
 
 from ...errors import InputError
 from ..clock import Clock
 
-__all__ = ["Sensor", "Statistic"]
+__all__ = ["Sensor", "Statistic", "sensor_of"]
 
 Statistic = Literal["mean", "std", "rate"]
 _FORMS = "it must be 'loss', 'metric:NAME' or 'statistic:SITE:mean', with mean, std or rate at the end"
@@ -40,7 +41,7 @@ class Sensor:
         if not known and not (kind == "statistic" and site and statistic in get_args(Statistic)):
             raise InputError(f"sensor is {self.text!r}; {_FORMS}")
 
-    @property
+    @cached_property
     def metric(self) -> str | None:
         """Name of the metric, or None where it reads something else."""
         return self.text.removeprefix("metric:") if self.text.startswith("metric:") else None
@@ -64,3 +65,14 @@ class Sensor:
         """
         value = clock.loss if self.text == "loss" else clock.metrics.get(self.metric or self.text)
         return float(value) if value is not None and math.isfinite(value) else None
+
+
+@lru_cache(maxsize=256)
+def sensor_of(text: str) -> Sensor:
+    """Return the sensor of a text; texts are read once, sensors at every batch.
+
+    Example:
+        >>> sensor_of("loss") is sensor_of("loss")
+        True
+    """
+    return Sensor(text)

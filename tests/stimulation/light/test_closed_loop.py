@@ -168,6 +168,7 @@ def test_the_controller_works_within_its_window_and_strength():
         (Trigger, {"sensor": "metric", "above": 1}, "sensor is 'metric'; it must be 'loss', 'metric:NAME'"),
         (Trigger, {"sensor": "statistic:v:median", "above": 1}, "sensor is 'statistic:v:median'"),
         (Trigger, {"sensor": "statistic:mean", "above": 1}, "sensor is 'statistic:mean'"),
+        (Trigger, {"sensor": ["loss"], "above": 1}, r"sensor is \['loss'\]"),
         (PI, {"sensor": "loss", "setpoint": 1}, "kp is 0.0 and ki is 0.0"),
         (PI, {"sensor": "loss", "setpoint": 1, "kp": 1, "ki": -1}, "they must have the same sign"),
         (PI, {"sensor": "loss", "setpoint": math.nan, "kp": 1}, "setpoint is nan"),
