@@ -2,6 +2,14 @@
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import metrics` from the checkout)
 from .classification import classification_metrics
+from .in_context import induction_strength, phase_change_point, plateau_share, previous_token_score
 from .regression import regression_metrics
 
-__all__ = ["classification_metrics", "regression_metrics"]
+__all__ = [
+    "classification_metrics",
+    "induction_strength",
+    "phase_change_point",
+    "plateau_share",
+    "previous_token_score",
+    "regression_metrics",
+]

@@ -1,6 +1,6 @@
 """Networks and the tasks that train them."""
 
-from .attention import AttentionOnlyTransformer
+from .attention import AttentionOnlyTransformer, attention_patterns, head_accuracies
 from .dense import DenseNetwork
 from .dense_controls import dense_control
 from .head_outputs import HeadOutputs, combined
@@ -9,7 +9,7 @@ from .pathways import PathwayNetwork
 from .rank_one_tensor import RankOneTensor
 from .replicas import Replicas, ReplicaTask
 from .sites import Electrode, Site, find_sites, sites_of
-from .tasks import ClassificationTask, RegressionTask, Task
+from .tasks import ClassificationTask, InContextTask, RegressionTask, Task
 
 __all__ = [
     "AttentionOnlyTransformer",
@@ -18,6 +18,7 @@ __all__ = [
     "EdgeLinear",
     "Electrode",
     "HeadOutputs",
+    "InContextTask",
     "PathwayNetwork",
     "RankOneTensor",
     "RegressionTask",
@@ -25,8 +26,10 @@ __all__ = [
     "Replicas",
     "Site",
     "Task",
+    "attention_patterns",
     "combined",
     "dense_control",
     "find_sites",
+    "head_accuracies",
     "sites_of",
 ]

@@ -4,6 +4,7 @@ Legend of shapes: B batch, C classes in use, F features.
 """
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,6 +68,8 @@ class FewShotSequences(LightningDataModule):
     """
 
     evaluators = EVALUATORS
+    feature_names: list[str] | None = None  # features are anonymous, and no hierarchy orders them
+    hierarchy: Any = None
 
     def __init__(
         self,
@@ -127,6 +130,10 @@ class FewShotSequences(LightningDataModule):
     def training_set(self) -> SequenceSet:
         """The finite set that training draws from."""
         return self._set("train")
+
+    def __str__(self) -> str:
+        """Return what is in it; Lightning's own text asks the loaders for PyTorch's data sets."""
+        return f"{type(self).__name__}: {len(self.training_set):,} sequences of {self.train_classes} classes"
 
     def setup(self, stage: str) -> None:
         """Draw or read the features, so that bad input is found before a run begins."""

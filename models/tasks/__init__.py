@@ -1,11 +1,12 @@
 """Tasks: network + loss + metrics + optimizer, as LightningModules."""
 
 from .classification import ClassificationTask
+from .in_context import InContextTask
 from .regression import RegressionTask
 from .spec_types import register_spec_types
 from .task import Task
 
-__all__ = ["ClassificationTask", "RegressionTask", "Task"]
+__all__ = ["ClassificationTask", "InContextTask", "RegressionTask", "Task"]
 
 # Before any config or checkpoint is parsed, by the command line or by `load_from_checkpoint`.
 register_spec_types()

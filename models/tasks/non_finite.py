@@ -22,12 +22,18 @@ def describe_non_finite(module: nn.Module, batch: Any) -> str:
         return "the input batch already holds values that are not finite"
     bad = [name for name, value in module.named_parameters() if not bool(torch.isfinite(value).all())]
     with torch.no_grad(), _first_non_finite_output(module) as found:
-        module(x)
+        module(*_inputs_of(module, batch, x))
     if found:
         layer = f"the first layer whose output is not finite is '{found[0]}'"
     else:
         layer = "every layer's output is finite for that batch now, so the loss itself overflowed"
     return f"{layer}; parameters that are not finite: {', '.join(bad)}" if bad else layer
+
+
+def _inputs_of(module: nn.Module, batch: Any, x: Any) -> tuple[Any, ...]:
+    """Return what the module is called with: what it says itself, else the first part of the batch."""
+    own: Any = getattr(module, "network_inputs", None)
+    return (x,) if own is None else own(batch)
 
 
 @contextmanager
