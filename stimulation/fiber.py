@@ -48,6 +48,8 @@ class Fiber:
         self.lit = False
         # Nothing is written, although everything else happens as if: the light of a sham is the control.
         self.is_sham = self.opsin.kind == "sham"
+        # sizes of the axes other than the batch, as of the first pass
+        self.sizes: dict[str, int] = {}
         self._level: float | None = 0.0
         self._expressions: dict[tuple, Tensor] = {}
         self._lights: dict[tuple, Tensor] = {}
@@ -75,6 +77,11 @@ class Fiber:
     def to(self, device: torch.device) -> None:
         """Bring the gate to the device of the network."""
         self.gate = self.gate.to(device)
+
+    def note_sizes(self, x: Tensor) -> None:
+        """Note the sizes of the axes of an activation."""
+        named = zip(self.site.axes_of(x), x.shape, strict=True)
+        self.sizes = {axis: size for axis, size in named if axis != "batch"}
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the activation with the new values written where light and expression meet."""
@@ -118,7 +125,8 @@ class Fiber:
     def _expression(self, sizes: tuple[int, ...], axes: tuple[str, ...], device: torch.device) -> Tensor:
         key = (sizes, axes, device)
         if key not in self._expressions:
+            self.sizes = dict(zip(axes, sizes, strict=True))
             with torch.no_grad():
-                found = self.bound.expression(dict(zip(axes, sizes, strict=True)))
+                found = self.bound.expression(self.sizes)
             self._expressions[key] = found.to(device)
         return self._expressions[key]

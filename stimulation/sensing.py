@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .scene import Scene
 from .statistics import MOMENTUM, combined
-from .stimulator import Stimulator
+from .wiring import Wiring
 
 __all__ = ["Sensing"]
 
@@ -17,19 +16,13 @@ class Sensing:
     """Statistics of sites. The device is asked at the start of a batch only, and only where a light reads them.
 
     Args:
-        scene: Where running means are put, for opsins.
+        wiring: Where is measured; running means are put into its scene.
         mean_over_ranks: Returns the mean of a tensor over all processes.
-
-    Attributes:
-        sensed: Stimulators at the sites whose mean, standard deviation and rate are read, by the site's name.
-        averaged: Those at the sites whose running mean over the batch is read.
     """
 
-    def __init__(self, scene: Scene, mean_over_ranks: Callable[[Tensor], Tensor]) -> None:
-        self.scene = scene
+    def __init__(self, wiring: Wiring, mean_over_ranks: Callable[[Tensor], Tensor]) -> None:
+        self.scene, self.sensed, self.averaged = wiring.scene, wiring.sensed, wiring.averaged
         self.mean_over_ranks = mean_over_ranks
-        self.sensed: dict[str, Stimulator] = {}
-        self.averaged: dict[str, Stimulator] = {}
         self._latest: Tensor | None = None
 
     def gather(self) -> None:

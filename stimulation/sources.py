@@ -1,7 +1,7 @@
 """Other passes that a pass takes values from: unperturbed, of the batch before, of another checkpoint."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,17 @@ class SourcePasses:
             sites = [need.site for need in self.needs if need.source == name]
             for site in find_sites(graft, sites):
                 _read_at(graft, site, name, self.scene)
+
+    def choose(self, acting_on: Callable[[nn.Module], list[Stimulator]]) -> None:
+        """Find out which passes are due in a batch, and who must be quiet in them: stimulators of other protocols.
+
+        Args:
+            acting_on: Returns all stimulators on a network.
+        """
+        self.due = {need.source for need in self.needs if need.fiber.lit}
+        if self.due:
+            traffics = {id(item.traffic): item.traffic for item in acting_on(self._network)}
+            self.others = [traffic for traffic in traffics.values() if traffic is not self.traffic]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the input of the batch before, where it is needed; that of the first process."""

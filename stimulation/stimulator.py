@@ -93,11 +93,12 @@ class Stimulator:
     def on_output(self, module: nn.Module, args: Any, output: Any) -> Any:
         """Forward hook: return what the module puts out, written over; the first of several outputs is the site."""
         if not torch.compiler.is_compiling():
-            self.fired = True
+            if not self.fired:
+                self._arrive(output)
             if not self.active:
                 return None
         else:
-            self._seen()
+            self._trace()
         if isinstance(output, Tensor):
             return self.through(output)
         if isinstance(output, (tuple, list)) and output and isinstance(output[0], Tensor):
@@ -108,11 +109,12 @@ class Stimulator:
     def on_input(self, module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Forward pre-hook: return what goes into the module, written over; its first tensor is the site."""
         if not torch.compiler.is_compiling():
-            self.fired = True
+            if not self.fired:
+                self._arrive((*args, *kwargs.values()))
             if not self.active:
                 return None
         else:
-            self._seen()
+            self._trace()
         if args and isinstance(args[0], Tensor):
             return (self.through(args[0]), *args[1:]), kwargs
         for name, value in kwargs.items():
@@ -142,14 +144,38 @@ class Stimulator:
             self.sensed = summary(x)
         return x
 
+    def decide(self, read: set[str], due: set[str], training: bool) -> None:
+        """Decide whether anything is to be done in a batch.
+
+        Args:
+            read: Sites that lit stimuli read.
+            due: Sources whose passes are due.
+            training: Whether statistics are gathered.
+        """
+        self.active = (
+            any(fiber.lit for fiber in self.fibers)
+            or not self.reading.captured.isdisjoint(read)
+            or not due.isdisjoint(self.reading.sourced)
+            or (training and (self.reading.sensed or self.reading.averaged))
+        )
+
     def darken(self) -> None:
         """Let no light in and read nothing, for graphs that go on calling it too."""
         for fiber in self.fibers:
             fiber.set_level(0.0)
         self.active = False
 
-    # Run while a graph is traced, not by the graph: it says that the hook was seen.
+    def _arrive(self, values: Any) -> None:
+        """Note that an activation came by, and its sizes."""
+        self.fired = True
+        several = values if isinstance(values, (tuple, list)) else (values,)
+        first = next((value for value in several if isinstance(value, Tensor)), None)
+        for fiber in self.fibers:
+            if first is not None:
+                fiber.note_sizes(first)
+
+    # Run while a graph is traced, not by the graph: it says that the compiler saw the hook.
     @torch.compiler.assume_constant_result
-    def _seen(self) -> bool:
+    def _trace(self) -> bool:
         self.fired = True
         return True
