@@ -30,7 +30,7 @@ def read_protocol(source: str | Path) -> Any:
 
     Args:
         source: Path of a YAML file; name of a shipped one below ``configs/protocols``, with or without ``.yaml``; or
-            YAML text, recognised by a line break or a leading bracket.
+            YAML text, recognised by a line break, a leading bracket or a leading dash.
 
     Raises:
         InputError: If there is no such file, naming the nearest shipped ones, or it is no YAML.
@@ -39,7 +39,7 @@ def read_protocol(source: str | Path) -> Any:
         >>> read_protocol("[{target: hidden_0.post, opsin: silence}]")
         [{'target': 'hidden_0.post', 'opsin': 'silence'}]
     """
-    is_text = isinstance(source, str) and ("\n" in source or source.lstrip().startswith(("[", "{")))
+    is_text = isinstance(source, str) and ("\n" in source or source.lstrip().startswith(("[", "{", "- ")))
     text = str(source) if is_text else Path(_find(str(source))).read_text(encoding="utf-8")
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader with one rule less)

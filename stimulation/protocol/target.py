@@ -132,13 +132,16 @@ class Target:
     def count(self, site: Site, sizes: Mapping[str, int], seed: int = 0) -> tuple[int, float]:
         """Return how many units (times heads) of a site are chosen, and the sum of their expression.
 
+        Raises:
+            InputError: As `expression`, and if the number of units or heads of the site is not known.
+
         Example:
             >>> site = Site("v", "v", axes=("batch", "head", "position", "unit"))
             >>> Target("v", heads=[1, 2], gain=0.5).count(site, {"head": 4, "position": 5, "unit": 8})
             (16, 8.0)
         """
         sizes = {**site.sizes, **sizes}
-        parts = self.parts(site, sizes, seed)
+        parts = self.parts(site, sizes, seed, partial=True)
         number, total = 1, self.gain if isinstance(self.gain, float) else 1.0
         for axis in _UNIT_AXES:
             if axis in parts:
