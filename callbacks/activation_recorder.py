@@ -7,8 +7,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from ..errors import InputError
+from ..stimulation.batches import stimulated_network
 from ..stimulation.clock import PHASES
-from .recording.engine import Engine, Options, network_of
+from .recording.engine import Engine, Options
 from .recording.probe import Moment
 from .recording.summary import STATISTICS
 from .recording.writing import DESTINATIONS
@@ -27,7 +28,7 @@ class ActivationRecorder(Callback):
     second time, nor after a resume, which drops what was written past the checkpoint. In training, the micro-batches
     of a step count together; elsewhere the batches of a pass do.
 
-    Hooks are put in at the start of the first epoch of a stage, when those of all other callbacks are there, and taken
+    Hooks are put in when those of all other callbacks are there, before the first batch of a stage, and taken
     out at its end, after an exception too. See docs/recording.md for compiled networks.
 
     Args:
@@ -123,10 +124,10 @@ class ActivationRecorder(Callback):
         if listeners is not None and self not in listeners:
             listeners.append(self)
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the hooks in."""
         self._trainer = trainer
-        self._engine.install(network_of(pl_module))
+        self._engine.install(stimulated_network(pl_module))
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Decide whether the batch is recorded."""
@@ -233,7 +234,7 @@ class ActivationRecorder(Callback):
             step = trainer.global_step  # the same pass again replaces what it gave before
             self._engine.open(trainer, lambda rows: (rows["phase"] == phase) & (rows["step"] == step))
         if fitting or phase in self.phases:
-            self._engine.install(network_of(pl_module))
+            self._engine.install(stimulated_network(pl_module))
         if phase in self.phases and not trainer.sanity_checking:
             self._engine.begin(trainer, phase)
 

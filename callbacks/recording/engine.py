@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -18,7 +18,7 @@ from .ranks import anywhere, over_ranks
 from .tables import Session
 from .writing import Choice, Store, open_store
 
-__all__ = ["Engine", "Options", "network_of"]
+__all__ = ["Engine", "Options"]
 
 
 @dataclass(frozen=True)
@@ -163,9 +163,3 @@ class Engine:
         for site in (probe.site for probe in self._probes if probe.site.name not in seen):
             why = explain_silence(self._network, Stimulator(site.path, site.side, Scene()))
             raise InputError(f"nothing came by at site {site.name} in a recorded batch: {why}")
-
-
-def network_of(pl_module: LightningModule) -> nn.Module:
-    """Return what sites are looked for in: the network of a task, else the module itself."""
-    network = getattr(pl_module, "network", None)
-    return network if isinstance(network, nn.Module) else pl_module

@@ -121,7 +121,7 @@ def test_tensors_come_back_in_their_shape(tmp_path, destination):
 
 @pytest.mark.parametrize("kind", [False, "reentrant", "non-reentrant"])
 def test_a_recomputed_part_is_recorded_once(tmp_path, kind):
-    module, _ = fit(tmp_path, ActivationRecorder("1", "tensors", 2), module=Module(kind))
+    fit(tmp_path, ActivationRecorder("1", "tensors", 2), module=Module(kind))
     table = read_activations(tmp_path / "run")
     assert table[["step", "call"]].to_numpy().tolist() == [[0, 0], [2, 0], [4, 0]]
 
