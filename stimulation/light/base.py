@@ -42,6 +42,13 @@ class Shape:
     """A part of light: multiplies the intensity at the start of every batch.
 
     Parts without memory are pure functions of the clock.
+
+    Example:
+        >>> class OddSteps(Shape):
+        ...     def intensity(self, clock, state):
+        ...         return float(clock.step % 2)
+        >>> [OddSteps().intensity(Clock(step=step), LightState()) for step in range(4)]
+        [0.0, 1.0, 0.0, 1.0]
     """
 
     def intensity(self, clock: Clock, state: LightState) -> float:

@@ -21,6 +21,14 @@ class Waveform(Shape):
 
     Attributes:
         unit: What that time is counted in.
+
+    Example:
+        >>> class Fading(Waveform):
+        ...     unit = "steps"
+        ...     def at(self, elapsed):
+        ...         return 0.5**elapsed
+        >>> Fading().intensity(Clock(step=3), LightState())
+        0.125
     """
 
     unit: TimeUnit
