@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 
@@ -151,8 +150,6 @@ class Optogenetics(Callback):
         self._take_up_state()
         if self.conductor.is_installed:
             return
-        if getattr(pl_module, "_compiler_ctx", None) is not None:
-            torch.compiler.reset()  # the whole module is compiled: what was traced does not know the hooks
         self.conductor.install()
         self._watched = set()
 

@@ -223,7 +223,7 @@ class Conductor:
     def watch(self) -> None:
         """Start to watch which sites a pass reaches."""
         for stimulator in self.stimulators:
-            stimulator.fired = False
+            stimulator.fired = stimulator.traced
 
     def check_first_pass(self, phase: Phase = "train") -> None:
         """Check that every site of a phase was reached since `watch`, and that what was chosen there exists.

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+import torch._dynamo
 from torch import nn
 
 from .stimulator import Stimulator
 
-__all__ = ["Installation", "explain_silence", "is_compiled", "stimulators_of"]
+__all__ = ["Installation", "explain_silence", "guard_hooks", "is_compiled", "stimulators_of"]
 
 
 class Installation:
@@ -44,15 +45,10 @@ class Installation:
         return bool(self._handles)
 
     def install(self) -> None:
-        """Put the hooks on; a second call changes nothing.
-
-        A compiler looks at hooks when it traces a network and, by default, never again. Where the network is compiled,
-        what compilers have traced so far is therefore forgotten, so that it is traced anew with the hooks.
-        """
+        """Put the hooks on; a second call changes nothing. Compilers are told to look at hooks, see `guard_hooks`."""
         if self._handles:
             return
-        if is_compiled(self.network):
-            torch.compiler.reset()
+        guard_hooks()
         for stimulator in self.stimulators:
             module = self.network.get_submodule(stimulator.path)
             if stimulator.side == "input":
@@ -72,6 +68,23 @@ class Installation:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+
+
+def guard_hooks() -> None:
+    """Let compilers look at hooks again whenever a graph is about to run, in this process from now on.
+
+    By default they look when they trace a network and never again. A graph from before the hooks would run on without
+    them, and so would that of any other network of the same class and shapes, which `torch.compile` shares: an arm of
+    a study would silently be that of another one. What was traced without such guards is forgotten, once.
+
+    Example:
+        >>> guard_hooks()
+        >>> torch._dynamo.config.skip_nnmodule_hook_guards
+        False
+    """
+    if torch._dynamo.config.skip_nnmodule_hook_guards:
+        torch._dynamo.config.skip_nnmodule_hook_guards = False
+        torch.compiler.reset()
 
 
 def stimulators_of(network: nn.Module) -> list[Stimulator]:

@@ -63,6 +63,7 @@ class Stimulator:
         fibers: The stimuli in the order in which they act.
         active: Whether anything is lit or read in this batch; read in eager mode only.
         fired: Whether a pass, or a compiler that traced it, came by since it was last set to False.
+        traced: Whether a compiler ever came by: its graphs may serve again, and do not tell.
         sensed: Mean, standard deviation and rate (share of entries above 0) of the last pass, (3,) float32.
         average: Mean over the batch of the last pass before anything was written, in the shape of a sample.
 
@@ -83,7 +84,7 @@ class Stimulator:
         self.fibers: list[Fiber] = []
         self.reading = Reading()
         self.active = False
-        self.fired = False
+        self.fired = self.traced = False
         self.sensed: Tensor | None = None
         self.average: Tensor | None = None
 
@@ -177,5 +178,5 @@ class Stimulator:
     # Run while a graph is traced, not by the graph: it says that the compiler saw the hook.
     @torch.compiler.assume_constant_result
     def _trace(self) -> bool:
-        self.fired = True
+        self.traced = self.fired = True
         return True
