@@ -34,17 +34,13 @@ def lab_rows(stimuli: Sequence[Stimulus], network: nn.Module | None = None, seed
 
 
 def _row(number: int, stimulus: Stimulus, bound: Sequence[BoundStimulus]) -> dict[str, str]:
-    opsin = stimulus.opsin.to_dict()
-    values = in_words({key: value for key, value in opsin.items() if key != "kind"})
-    rule = stimulus.rule.to_dict()
-    rule_values = in_words({key: value for key, value in rule.items() if key != "kind"})
     return {
         "stimulus": f"{number + 1} {stimulus.name}",
         "where": ", ".join([item.site.name for item in bound] or stimulus.target.site),
         "units": _units(stimulus, bound),
-        "opsin": f"{opsin['kind']} ({values})" if values else opsin["kind"],
+        "opsin": in_words(stimulus.opsin.to_dict()),
         "light": in_words(stimulus.light.to_dict()) or "always, full strength",
-        "gradient": f"{rule['kind']} ({rule_values})" if rule_values else rule["kind"],
+        "gradient": in_words(stimulus.rule.to_dict()),
         "optimizer": stimulus.optimizer,
         "phases": ", ".join(stimulus.phases),
     }

@@ -56,9 +56,14 @@ def in_words(value: Any) -> str:
     Example:
         >>> in_words({"window": {"start": 100, "stop": 1000}, "strength": 0.5})
         'window (start 100, stop 1000), strength 0.5'
+        >>> in_words({"kind": "drive", "amount": 2.0})
+        'drive (amount 2)'
         >>> in_words([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
         '0, 1, 2, ... 9 (10)'
     """
+    if isinstance(value, Mapping) and "kind" in value:
+        rest = in_words({key: item for key, item in value.items() if key != "kind"})
+        return f"{value['kind']} ({rest})" if rest else str(value["kind"])
     if isinstance(value, Mapping):
         given = {key: item for key, item in value.items() if item is not None and item != [] and item != {}}
         return ", ".join(f"{key} {_inside(item)}" for key, item in given.items())
