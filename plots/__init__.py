@@ -8,8 +8,10 @@ from .hierarchy import draw_hierarchy
 from .importance import draw_calibrated_importance
 from .learning_bands import draw_learning_bands
 from .light_schedule import draw_light
+from .median_bands import draw_median_bands
 from .null_distribution import draw_null_distribution
 from .null_quality import draw_null_quality
+from .progress_measures import draw_progress_measures
 from .sankey import draw_sankey
 from .training import draw_training_curves
 
@@ -21,8 +23,10 @@ __all__ = [
     "draw_hierarchy",
     "draw_learning_bands",
     "draw_light",
+    "draw_median_bands",
     "draw_null_distribution",
     "draw_null_quality",
+    "draw_progress_measures",
     "draw_sankey",
     "draw_training_curves",
 ]

@@ -3,7 +3,8 @@
 from .clock import Clock
 from .conductor import Conductor
 from .gradient import GradientRule
+from .progress import progress_measures
 from .protocol import Protocol
 from .scene import Place, Scene
 
-__all__ = ["Clock", "Conductor", "GradientRule", "Place", "Protocol", "Scene"]
+__all__ = ["Clock", "Conductor", "GradientRule", "Place", "Protocol", "Scene", "progress_measures"]

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field
 
-import torch
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ...errors import InputError
 from ...models import Site, find_sites
-from ...stimulation.installation import explain_silence, is_compiled
+from ...stimulation.installation import explain_silence, guard_hooks
 from ...stimulation.scene import Scene
 from ...stimulation.stimulator import Stimulator
 from .collection import Collection, Reading
@@ -81,8 +80,7 @@ class Engine:
         if self._handles:
             return
         self._network, self._checked = network, set()
-        if is_compiled(network):
-            torch.compiler.reset()  # a graph that was traced before never looks at new hooks
+        guard_hooks()  # compilers look at hooks once, unless they are told to
         self._probes = [Probe(site, self._gate) for site in find_sites(network, self.options.sites)]
         self._handles = [probe.install(network, self.options.moment) for probe in self._probes]
         self._handles += self._gate.around(network)
