@@ -120,13 +120,19 @@ class Fiber:
             light = light * self.samples.to(x.device).reshape(shape)
         return light.to(x.dtype)
 
-    # Chosen units are looked up in Python, once for every shape: for a graph the result is a constant.
-    @torch.compiler.assume_constant_result
     def _expression(self, sizes: tuple[int, ...], axes: tuple[str, ...], device: torch.device) -> Tensor:
+        key = (sizes, axes, device)
+        if torch.compiler.is_compiling() or key not in self._expressions:
+            self._prepare(sizes, axes, device)
+        return self._expressions[key]
+
+    # Chosen units are looked up in Python, once for every shape. This runs while a graph is traced, and the graph reads
+    # the tensor that it left behind: a constant of the graph would be that of other networks, too, which share graphs.
+    @torch.compiler.assume_constant_result
+    def _prepare(self, sizes: tuple[int, ...], axes: tuple[str, ...], device: torch.device) -> bool:
         key = (sizes, axes, device)
         if key not in self._expressions:
             self.sizes = dict(zip(axes, sizes, strict=True))
             with torch.no_grad():
-                found = self.bound.expression(self.sizes)
-            self._expressions[key] = found.to(device)
-        return self._expressions[key]
+                self._expressions[key] = self.bound.expression(self.sizes).to(device)
+        return True

@@ -9,7 +9,7 @@ from torch import nn
 
 from .stimulator import Stimulator
 
-__all__ = ["Installation", "explain_silence", "guard_hooks", "is_compiled", "stimulators_of"]
+__all__ = ["Installation", "explain_silence", "guard_hooks", "stimulators_of"]
 
 
 class Installation:
@@ -103,21 +103,6 @@ def stimulators_of(network: nn.Module) -> list[Stimulator]:
     return [owner for owner in owners if isinstance(owner, Stimulator)]
 
 
-def is_compiled(network: nn.Module) -> bool:
-    """Return whether a network, or a part of it, is set up to be compiled.
-
-    Example:
-        >>> layer = nn.Linear(2, 2)
-        >>> layer.compile()
-        >>> is_compiled(nn.Sequential(layer))
-        True
-    """
-    return any(
-        module._compiled_call_impl is not None or hasattr(module, "_torchdynamo_orig_callable")
-        for module in network.modules()
-    ) or isinstance(network, torch._dynamo.OptimizedModule)
-
-
 def explain_silence(network: nn.Module, stimulator: Stimulator) -> str:
     """Return why no activation may have come by at a site.
 
@@ -140,9 +125,7 @@ def explain_silence(network: nn.Module, stimulator: Stimulator) -> str:
         module = network.get_submodule(path)
         if isinstance(module, (nn.TransformerEncoderLayer, nn.TransformerEncoder)):
             return f"{type(module).__name__} took its fused path, which runs no module within; take {path} itself"
-    if is_compiled(network):
-        return (
-            "the network was compiled before the hooks were put on and not traced anew, or the forward pass does not "
-            "come by; compile after the protocol starts, or not at all"
-        )
-    return "the forward pass does not come by; take a module that it calls (not one whose weights it reads)"
+    return (
+        "the forward pass does not come by, or runs in a graph that was captured before the hooks were put on; take a "
+        "module that the network calls (not one whose weights it reads), and export or capture it later"
+    )
