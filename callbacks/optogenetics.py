@@ -73,7 +73,9 @@ class Optogenetics(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the protocol against network and run, and put the hooks on."""
         self._start(trainer, pl_module)
-        self.protocol.check(self._conductor.network, totals=length_of_run(trainer), metrics=logged_metrics(pl_module))
+        self.protocol.check(
+            self._conductor.network, totals=length_of_run(trainer, loaded=False), metrics=logged_metrics(pl_module)
+        )
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.log_hyperparams({"protocol": self.protocol.hash})
@@ -82,6 +84,7 @@ class Optogenetics(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Watch the optimizers, where a stimulus asks them to leave parameters alone; ask to be told of updates."""
+        self.protocol.check(self._conductor.network, totals=length_of_run(trainer, loaded=True))
         if any(stimulus.optimizer == "freeze" for stimulus in self.protocol.stimuli):
             for optimizer in trainer.optimizers:
                 self._handles += [

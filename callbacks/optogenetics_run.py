@@ -28,9 +28,15 @@ def mean_over_ranks(trainer: Trainer) -> Callable[[Tensor], Tensor] | None:
     return lambda values: trainer.strategy.reduce(values, reduce_op="mean")  # type: ignore[return-value]
 
 
-def length_of_run(trainer: Trainer) -> dict[TimeUnit, float]:
-    """Return how long a run lasts in the units in which that is known."""
-    steps = trainer.estimated_stepping_batches
+def length_of_run(trainer: Trainer, loaded: bool) -> dict[TimeUnit, float]:
+    """Return how long a run lasts in the units in which that is known.
+
+    Args:
+        trainer: The trainer.
+        loaded: Whether the data are loaded. Asking for the number of batches loads them; before training starts that is
+            too early for a resumed run, whose loader would not be told how far it had come.
+    """
+    steps = trainer.estimated_stepping_batches if loaded else trainer.max_steps
     known: dict[TimeUnit, float] = {"steps": steps} if steps not in (-1, float("inf")) else {}
     if trainer.max_epochs is not None and trainer.max_epochs > 0:
         known["epochs"] = trainer.max_epochs
