@@ -189,3 +189,26 @@ def test_a_network_that_was_compiled_before_is_traced_anew():
     conductor = lit(network, silence("site"))
     assert not compiled(x).any()
     conductor.check_first_pass()
+
+
+def test_graphs_of_one_class_are_not_mixed_up():
+    x = torch.randn(3, 4)
+    networks = [Named() for _ in range(3)]
+    conductors = [lit(networks[0], silence("site", heads=[0])), lit(networks[1], silence("site", heads=[1]))]
+    outputs = [torch.compile(network, backend="eager")(x) for network in networks]
+    shines = [[bool(output[:, head].any()) for head in (0, 1)] for output in outputs]
+    assert shines == [[False, True], [True, False], [True, True]]
+    for conductor in conductors:
+        conductor.check_first_pass()
+
+
+def test_a_second_run_with_the_same_graph_finds_its_sites():
+    network, x = Named(), torch.randn(3, 4)
+    conductor = lit(network, silence("site"))
+    compiled = torch.compile(network, backend="eager")
+    for _ in range(2):
+        conductor.watch()
+        compiled(x)
+        conductor.check_first_pass()
+        conductor.remove()
+        conductor.install()
