@@ -48,8 +48,9 @@ class Rotary(nn.Module):
         angle = torch.arange(max_positions, dtype=torch.float64)[:, None] * frequency
         # The sign of the first half makes the swap of halves below the turn by a quarter.
         sine = torch.cat([-angle.sin(), angle.sin()], dim=1)
-        self.register_buffer("cosine", angle.cos().repeat(1, 2).float(), persistent=False)
-        self.register_buffer("signed_sine", sine.float(), persistent=False)
+        dtype = torch.get_default_dtype()
+        self.register_buffer("cosine", angle.cos().repeat(1, 2).to(dtype), persistent=False)
+        self.register_buffer("signed_sine", sine.to(dtype), persistent=False)
 
     def forward(self, x: Tensor, first: int = 0) -> Tensor:
         """Turn vectors whose positions are first, first + 1, ..."""

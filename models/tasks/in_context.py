@@ -143,18 +143,21 @@ class InContextTask(Task):
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
         """Make one update, or K of them; return the loss of the last."""
         if self.updates_per_step == 1:
-            loss = self._training_loss(batch)
-            self._announce_end(loss)
+            loss = self._loss_of_update(batch)
+            self._announce_end(loss.detach())
+            self._count([loss.detach()], len(batch[2]))
             return loss
         optimizer: Any = self.optimizers()
-        loss = torch.zeros(())
+        losses = []
         for update in self._updates(batch):
-            loss = self._training_loss(update)
+            loss = self._loss_of_update(update)
             optimizer.zero_grad()
             self.manual_backward(loss)
             optimizer.step()
-            self._announce_end(loss)
-        return loss.detach()
+            losses.append(loss.detach())
+            self._announce_end(losses[-1])
+        self._count(losses, len(batch[2]))
+        return losses[-1]
 
     def _updates(self, batch: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
         rows, number = len(batch[2]), self.updates_per_step
@@ -162,21 +165,23 @@ class InContextTask(Task):
             raise InputError(f"updates_per_step is {number}, which cannot split a batch of {rows} sequences evenly")
         return zip(*(tensor.split(rows // number) for tensor in batch), strict=True)
 
-    def _training_loss(self, update: Sequence[Tensor]) -> Tensor:
+    def _loss_of_update(self, update: Sequence[Tensor]) -> Tensor:
         for listener in self.update_listeners:
             listener.on_update_start(update)
         exemplars, labels, target = update
         features = None if exemplars.is_floating_point() else self._train_features
-        loss = self.loss(self.network(exemplars, labels, features), target)
-        self._loss_sum = self._loss_sum.to(loss.device) + loss.detach() * len(target)
-        self._loss_rows += len(target)
-        self.sequences += len(target) * self.trainer.world_size
-        return loss
+        return self.loss(self.network(exemplars, labels, features), target)
+
+    def _count(self, losses: list[Tensor], rows: int) -> None:
+        """Add the losses of a step's updates, and its sequences, to the running sums."""
+        self._loss_sum = self._loss_sum.to(losses[0].device) + torch.stack(losses).mean() * rows
+        self._loss_rows += rows
+        self.sequences += rows * self.trainer.world_size
 
     def _announce_end(self, loss: Tensor) -> None:
         for listener in self.update_listeners:
             if ended := getattr(listener, "on_update_end", None):
-                ended(loss.detach())
+                ended(loss)
 
     # Evaluation ------------------------------------------------------------------------------------------------
 
