@@ -111,6 +111,7 @@ class Conductor:
         self.sources.load()
         device = next((value.device for value in self.network.parameters()), torch.device("cpu"))
         self.scene.step_seed = self.scene.step_seed.to(device)
+        self.sensing.to(device)
         for fiber in self.fibers:
             fiber.to(device)
         self._installation.install()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .statistics import MOMENTUM, combined
+from .stimulator import Stimulator
 from .wiring import Wiring
 
 __all__ = ["Sensing"]
@@ -23,7 +24,14 @@ class Sensing:
     def __init__(self, wiring: Wiring, mean_over_ranks: Callable[[Tensor], Tensor]) -> None:
         self.scene, self.sensed, self.averaged = wiring.scene, wiring.sensed, wiring.averaged
         self.mean_over_ranks = mean_over_ranks
+        for name, stimulator in self.averaged.items():
+            self.scene.sources["mean", name] = _unknown(stimulator, name)
         self._latest: Tensor | None = None
+
+    def to(self, device: torch.device) -> None:
+        """Bring running means to the device of the network."""
+        for name in self.averaged:
+            self.scene.sources["mean", name] = self.scene.sources["mean", name].to(device)
 
     def gather(self) -> None:
         """Put together over ranks what the pass left at the sites; nothing waits for the device."""
@@ -36,11 +44,12 @@ class Sensing:
                 stimulator.average = None
 
     def _average(self, name: str, mean: Tensor) -> None:
-        running = self.scene.sources.get(("mean", name))
-        if running is None or running.shape != mean.shape:
-            self.scene.sources["mean", name] = mean.clone()
-        else:
-            running.to(mean).lerp_(mean, MOMENTUM)
+        running = self.scene.sources["mean", name].to(mean)
+        if running.shape != mean.shape:
+            running = torch.full_like(mean, torch.nan)
+        # the tensor stays the same one, for graphs that read it
+        running.copy_(torch.where(running.isnan(), mean, running.lerp(mean, MOMENTUM)))
+        self.scene.sources["mean", name] = running
 
     def values(self) -> dict[str, float]:
         """Return the statistics of the batch before by the text of the sensor; waits for the device."""
@@ -61,6 +70,14 @@ class Sensing:
         for name, value in state["means"].items():
             self.scene.sources["mean", name] = value.clone()
         self._latest = state["latest"]
+
+
+def _unknown(stimulator: Stimulator, name: str) -> Tensor:
+    """Return NaN in the shape of a sample, as far as it is known: a graph need not be traced again then."""
+    site = next(fiber.site for fiber in stimulator.fibers if fiber.site.name == name)
+    sizes = [site.size(axis) for axis in site.axes or ("unknown",) if axis != "batch"]
+    known = [size for size in sizes if size is not None]
+    return torch.full(known if len(known) == len(sizes) else (), torch.nan)
 
 
 def _named(mean: float, variance: float, rate: float) -> dict[str, float]:

@@ -1,22 +1,20 @@
 """Other passes that a pass takes values from: unperturbed, of the batch before, of another checkpoint."""
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
 from ..models import Site, find_sites
 from .fiber import Fiber
+from .grafts import load_graft
 from .opsins.base import source_name
 from .scene import Scene
 from .stimulator import Stimulator, Traffic
 
-__all__ = ["Need", "SourcePasses", "load_graft"]
+__all__ = ["Need", "SourcePasses"]
 
 
 class Need:
@@ -72,14 +70,14 @@ class SourcePasses:
         self._without_gradient = {name: all(n.detach for n in self.needs if n.source == name) for name in self._names}
 
     def load(self) -> None:
-        """Build the frozen copies of checkpoints."""
+        """Build the frozen copies of checkpoints; a second call changes nothing."""
         for need in self.needs:
             if need.source.startswith("checkpoint:") and need.source not in self._grafts:
-                self._grafts[need.source] = load_graft(self._network, need.need["path"], need.fiber.bound.line)
-        for name, graft in self._grafts.items():
-            sites = [need.site for need in self.needs if need.source == name]
-            for site in find_sites(graft, sites):
-                _read_at(graft, site, name, self.scene)
+                graft = load_graft(self._network, need.need["path"], need.fiber.bound.line)
+                sites = [other.site for other in self.needs if other.source == need.source]
+                for site in find_sites(graft, sites):
+                    _read_at(graft, site, need.source, self.scene)
+                self._grafts[need.source] = graft
 
     def choose(self, acting_on: Callable[[nn.Module], list[Stimulator]]) -> None:
         """Find out which passes are due in a batch, and who must be quiet in them: stimulators of other protocols.
@@ -98,7 +96,9 @@ class SourcePasses:
         if previous is None:
             return {"previous": None}
         args, kwargs = previous
-        return {"previous": [list(args), kwargs]}
+        return {
+            "previous": [[_plain(value) for value in args], {name: _plain(value) for name, value in kwargs.items()}]
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
@@ -126,7 +126,7 @@ class SourcePasses:
                 self._grafts[name](*args, **kwargs)
             return
         if name == "batch" and self.previous is not None:
-            args, kwargs = _with_rows(self.previous, _rows(args, kwargs))
+            args, kwargs = _with_rows(self.previous, _rows(args, kwargs), self.scene.step_seed.device)
         self.traffic.source = name
         for other in self.others:
             other.paused = True
@@ -139,39 +139,6 @@ class SourcePasses:
             self.traffic.source = None
             for other in self.others:
                 other.paused = False
-
-
-def load_graft(network: nn.Module, path: str, line: str) -> nn.Module:
-    """Return a frozen copy of a network with the weights of a checkpoint: a Lightning checkpoint or a state dict.
-
-    Raises:
-        InputError: If the file is absent or its weights are those of another network.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"{line}: checkpoint is {path}, and there is no such file")
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    weights = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    graft = copy.deepcopy(network)
-    own = graft.state_dict()
-    prefix = next((p for p in _prefixes(weights) if all(p + name in weights for name in own)), None)
-    if prefix is None:
-        raise InputError(f"{line}: checkpoint {path} holds the weights of another network")
-    for name, value in own.items():
-        found = weights[prefix + name]
-        if found.shape != value.shape:
-            raise InputError(
-                f"{line}: checkpoint {path} has {name} of shape {tuple(found.shape)}; the network has "
-                f"{tuple(value.shape)}"
-            )
-    graft.load_state_dict({name: weights[prefix + name] for name in own})
-    return graft.eval().requires_grad_(False)
-
-
-def _prefixes(weights: Mapping[str, Any]) -> list[str]:
-    """Return what may stand before the names of the network's own weights: nothing, "network.", ..."""
-    names = [name.split(".") for name in weights]
-    found = {"".join(f"{part}." for part in parts[:depth]) for parts in names for depth in range(min(len(parts), 3))}
-    return sorted(found, key=len)
 
 
 def _read_at(network: nn.Module, site: Site, source: str, scene: Scene) -> None:
@@ -211,14 +178,21 @@ def _rows(args: tuple, kwargs: Mapping[str, Any]) -> int:
     return next(len(value) for value in (*args, *kwargs.values()) if isinstance(value, Tensor) and value.dim())
 
 
-def _with_rows(inputs: tuple[tuple, dict], rows: int) -> tuple[tuple, dict]:
+def _plain(value: Any) -> Any:
+    return value.detach().cpu() if isinstance(value, Tensor) else value
+
+
+def _with_rows(inputs: tuple[tuple, dict], rows: int, device: torch.device) -> tuple[tuple, dict]:
     """Return the inputs of another batch with so many rows, repeated where there are fewer."""
     args, kwargs = inputs
     had = _rows(args, kwargs)
 
     def cut(value: Any) -> Any:
-        if not isinstance(value, Tensor) or not value.dim() or len(value) != had:
+        if not isinstance(value, Tensor):
             return value
-        return value if had == rows else value[torch.arange(rows, device=value.device) % had]
+        value = value.to(device)
+        if had == rows or not value.dim() or len(value) != had:
+            return value
+        return value[torch.arange(rows, device=device) % had]
 
     return tuple(map(cut, args)), {name: cut(value) for name, value in kwargs.items()}

@@ -132,7 +132,7 @@ class Stimulator:
         if self.traffic.paused:
             return x
         if self.reading.averaged:
-            self.average = x.detach().float().mean(0)
+            self.average = x.detach().float().mean(self.fibers[0].site.axes_of(x).index("batch"))
         if self.fibers and not x.is_floating_point():
             raise RunError(f"{self.fibers[0].bound.line}: the activation is {x.dtype}; only floating types are written")
         compiling = torch.compiler.is_compiling()
