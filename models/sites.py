@@ -193,8 +193,20 @@ def _matching(sites: Mapping[str, Site], pattern: str) -> dict[str, Site]:
 
 
 def _nothing_matches(network: nn.Module, pattern: str, names: Sequence[str]) -> str:
+    if reason := _absent(network, pattern):
+        return f"site {pattern!r} matches nothing in {type(network).__name__}: {reason}"
     near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or list(names)
     return f"site {pattern!r} matches nothing in {type(network).__name__}; the nearest are {shown(near, 3)}"
+
+
+def _absent(network: nn.Module, pattern: str) -> str | None:
+    """Return why a site that could be there is not, as a module says by ``absent_sites``: a reason for each name."""
+    for prefix, module in network.named_modules():
+        reasons: Mapping[str, str] = getattr(module, "absent_sites", {})
+        for name, reason in reasons.items():
+            if fnmatch.fnmatchcase(_join(prefix, name), pattern):
+                return reason
+    return None
 
 
 def _join(prefix: str, name: str) -> str:

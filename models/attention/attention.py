@@ -18,8 +18,8 @@ __all__ = ["AttentionKind", "CausalAttention"]
 
 AttentionKind = Literal["explicit", "fused"]
 
-# A library call for hundreds of products of 5 by 8 by 5 costs more than what it computes: up to this many terms per head
-# multiplying and summing is faster, 20 % of a whole compiled update on five tokens.
+# A library call for hundreds of products of 5 by 8 by 5 costs more than what it computes: up to this many terms per
+# head multiplying and summing is faster, by 20 % of a whole compiled update on five tokens.
 LARGEST_FUSED_PRODUCT = 512
 
 NOT_COMPUTED = "attention 'fused' never computes it; set the network's attention to 'explicit'"
