@@ -12,7 +12,7 @@ _LONGEST_ERROR = 200
 
 
 def printed_answer(data: "ReportData") -> list[str]:
-    r"""Return the answer of a study as lines: how many verdicts of which kind, one line each, and the best floor.
+    r"""Return the answer of a study as lines: verdicts counted, one line each, claims, and the best floor.
 
     Example:
         >>> import pandas as pd
@@ -38,7 +38,7 @@ def printed_answer(data: "ReportData") -> list[str]:
             f"equivalent: within ±{first.rope:g}".replace("%", " %")
         )
         lines += _aligned([_cells(one) for one in found])
-    return [*lines, *answer.warnings, *answer.floors]
+    return [*lines, *answer.claims, *answer.warnings, *answer.floors]
 
 
 def failure_line(data: "ReportData") -> str:

@@ -9,6 +9,7 @@ from ...errors import InputError
 from ..design.fields import StudyFields
 from ..statistics import VarianceComponents, variance_components
 from ..statistics.families import Adjustment
+from .claims import judge_claims
 from .contrasts import contrasts_of, floor_contrasts
 from .doses import dose_responses
 from .learning import learning_curves
@@ -18,6 +19,7 @@ from .quality import null_qualities
 from .resampling import resampling_of
 from .run_rows import RunRows
 from .scores import score_cube
+from .stimulation import stimulated_arms, stimulation_notes
 from .summaries import failure_groups, summarize_arms
 from .tables import ArmSummary, ReportData
 
@@ -108,6 +110,9 @@ def analyze(
         failures=failure_groups(arms, runs),
         conditions=dict(conditions or {}),
         runs=frame,
+        claims=judge_claims(study.all_claims, planned, names[0]),
+        stimulation=stimulated_arms(arms, runs, details or {}),
+        notes=stimulation_notes(study.without),
     )
 
 

@@ -63,7 +63,11 @@ def dose_responses(study: StudyFields, cubes: Mapping[str, Cubes], resampling: R
     """
     found = []
     for reference in study.references:
-        rewired = {arm: rewired_fraction(study.arm(arm)) for arm in peers_of(study, reference)}
+        own = study.arm(reference)
+        peers = [study.arm(name) for name in peers_of(study, reference)]
+        # what is stimulated in another way differs by more than its edges
+        alike = [arm for arm in peers if (arm.protocol, arm.control) == (own.protocol, own.control)]
+        rewired = {arm.name: rewired_fraction(arm) for arm in alike}
         doses = {reference: 0.0, **{arm: dose for arm, dose in rewired.items() if dose is not None}}
         arms = tuple(sorted(doses, key=doses.__getitem__))
         fractions = tuple(doses[arm] for arm in arms)

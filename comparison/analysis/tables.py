@@ -12,6 +12,7 @@ from ..statistics import Comparison, EmpiricalTest, Estimate, VarianceComponents
 
 __all__ = [
     "ArmSummary",
+    "ClaimResult",
     "Contrast",
     "DoseResponse",
     "FailureGroup",
@@ -19,6 +20,7 @@ __all__ = [
     "NamedComparison",
     "NullQuality",
     "ReportData",
+    "StimulatedArm",
 ]
 
 
@@ -174,6 +176,45 @@ class FailureGroup:
     first: str
 
 
+@dataclass(frozen=True)
+class ClaimResult:
+    """What the study says about a claim.
+
+    Attributes:
+        kind: "necessity", "sufficiency" or "double_dissociation".
+        subject: What it is about.
+        outcome: "shown ...", "refuted: ...", "not decided: ..." or "not shown: ...".
+        parts: The comparisons that it rests on.
+    """
+
+    kind: str
+    subject: str
+    outcome: str
+    parts: tuple[NamedComparison, ...]
+
+
+@dataclass(frozen=True)
+class StimulatedArm:
+    """What one stimulus did at one site in one phase, over the runs of an arm.
+
+    Attributes:
+        units: Units that it reached.
+        steps: In which steps it shone.
+        batches: Lit batches of a run, the mean over runs.
+        dose: Light times expression, summed over lit batches, the mean over runs.
+    """
+
+    arm: str
+    stimulus: str
+    opsin: str
+    site: str
+    phase: str
+    units: int
+    steps: str
+    batches: float
+    dose: float
+
+
 @dataclass(frozen=True, eq=False)
 class ReportData:
     """Everything that a report shows.
@@ -188,6 +229,9 @@ class ReportData:
         planning: What is still needed for a decision, comparison to sentence.
         conditions: Label to text: data, versions, command, machine, date.
         runs: One row per planned run.
+        claims: What is said of the claims.
+        stimulation: What light did in which arm.
+        notes: What else a reader must know, a sentence each: controls that do not exist.
 
     Example:
         >>> from axonlight.comparison import StudyFields
@@ -223,6 +267,9 @@ class ReportData:
     failures: tuple[FailureGroup, ...]
     conditions: Mapping[str, str]
     runs: pd.DataFrame
+    claims: tuple[ClaimResult, ...] = ()
+    stimulation: tuple[StimulatedArm, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def splits(self) -> int:

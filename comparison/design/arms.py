@@ -1,12 +1,13 @@
 """Arms: the variants that a study compares."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ...errors import InputError
 from ...structures.nulls.text import parse_null
 from .checks import check_count, check_keys, check_mapping, nearest
+from .controls import check_act_on, checked_controls, control_arm_name
 
 __all__ = ["FLOORS", "Arm"]
 
@@ -15,7 +16,7 @@ ArmKind = Literal["network", "null", "dense", "floor"]
 # The simple models of `baselines`; "dense", the fourth floor of a study, is a dense control of the reference.
 FLOORS = ("constant", "ridge", "random_forest")
 DENSE = ("parameters", "nodes")
-_KEYS = ("overrides", "null", "draws", "dense", "floor")
+_KEYS = ("overrides", "null", "draws", "dense", "floor", "protocol", "act_on", "controls")
 # What all arms share, so that their scores are paired.
 _SHARED = ("folds", "repeats", "seeds", "seed")
 
@@ -31,10 +32,15 @@ class Arm:
         draws: Number of draws of the null model.
         dense: A dense network instead: with as many "parameters", or with the same "nodes" per layer.
         floor: A simple model instead: "constant", "ridge" or "random_forest".
+        protocol: What stimulates the network: a file, the name of a shipped protocol, a list of stimuli or a mapping.
+        act_on: Whether the protocol acts on its "target", or on the "rest": all other units of its sites.
+        controls: Names of the controls that the arm brings, or a mapping of names to options; None: all that exist.
         is_floor: Whether it is only there to stand beside every result.
+        control: Which control of another arm it is.
+        control_of: The arm that it is a control of.
 
     Raises:
-        InputError: If two of null, dense and floor are given, or a value is not allowed.
+        InputError: If two of null, dense and floor are given, a floor is to be stimulated, or a value is not allowed.
 
     Example:
         >>> Arm.from_mapping("rewired", {"null": "DegreePreserving", "draws": 100}).kind
@@ -51,7 +57,12 @@ class Arm:
     draws: int | None = None
     dense: str | None = None
     floor: str | None = None
+    protocol: Any = None
+    act_on: str = "target"
+    controls: Any = None
     is_floor: bool = False
+    control: str | None = None
+    control_of: str | None = None
 
     def __post_init__(self) -> None:
         where = f"arm '{self.name}'"
@@ -69,6 +80,23 @@ class Arm:
         if self.floor and self.overrides:
             raise InputError(
                 f"{where} is the floor {self.floor} and has overrides, which only networks take; leave them out"
+            )
+        self._check_stimulation(where)
+
+    def _check_stimulation(self, where: str) -> None:
+        check_act_on(where, self.act_on)
+        if self.protocol is None:
+            for key, default in (("act_on", "target"), ("controls", None)):
+                if getattr(self, key) != default:
+                    raise InputError(f"{where} has {key}, but no protocol to stimulate by; add one or leave it out")
+            return
+        if self.floor is not None:
+            raise InputError(f"{where} is the floor {self.floor} and has a protocol, which only networks take")
+        draws = checked_controls(where, self.controls).get("random_units", {}).get("draws", 1)
+        if draws > 1 and self.null is not None:
+            raise InputError(
+                f"{where}: controls.random_units.draws is {draws}, but the arm is drawn from a null model already; "
+                "leave it out: every draw of the null model has its control"
             )
 
     @classmethod
@@ -106,10 +134,33 @@ class Arm:
 
     @property
     def num_draws(self) -> int:
-        """Draws of the null model; 1 where the file does not say, 0 without one."""
-        return 0 if self.null is None else self.draws or 1
+        """Draws of the null model, or of random units; 1 where the file does not say, 0 without either."""
+        if self.null is None:
+            return self.asked_controls["random_units"].get("draws", 0) if self.control == "random_units" else 0
+        return self.draws or 1
+
+    @property
+    def asked_controls(self) -> dict[str, dict[str, int]]:
+        """The controls that the arm brings where they exist, and what is said about each."""
+        return {} if self.protocol is None else checked_controls(f"arm '{self.name}'", self.controls)
+
+    def control_arms(self) -> list["Arm"]:
+        """Return one arm for every control; which of them exist, only the network can tell.
+
+        Example:
+            >>> arm = Arm("silenced", protocol=[{"target": "hidden_0.post", "opsin": "silence"}], controls=["sham"])
+            >>> [control.name for control in arm.control_arms()]
+            ['silenced / sham']
+        """
+        if self.control is not None:
+            return []
+        return [
+            replace(self, name=control_arm_name(self.name, name), control=name, control_of=self.name)
+            for name in self.asked_controls
+        ]
 
     def describe(self) -> dict[str, Any]:
         """Return the arm as plain data."""
-        found = {key: getattr(self, key) for key in _KEYS}
-        return {**found, "overrides": dict(self.overrides), "kind": self.kind, "is_floor": self.is_floor}
+        found = {key: getattr(self, key) for key in (*_KEYS, "is_floor", "control", "control_of")}
+        protocol = self.protocol.to_dict() if hasattr(self.protocol, "to_dict") else self.protocol
+        return {**found, "overrides": dict(self.overrides), "protocol": protocol, "kind": self.kind}

@@ -10,7 +10,9 @@ from typing import Any
 from ...errors import InputError
 from .arms import FLOORS, Arm
 from .checks import check_count, check_distinct, check_list, check_mapping, check_text, nearest
+from .claims import Claim, checked_claims
 from .contrasts import checked_contrasts
+from .controls import control_pairs
 from .factors import Factors
 
 __all__ = ["EXECUTORS", "StudyFields"]
@@ -52,6 +54,7 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
     reference: str | Mapping[str, Any] | None = None
     comparisons: Sequence[Any] | None = None
     interactions: Sequence[Mapping[str, Any]] = ()
+    claims: Sequence[Mapping[str, Any]] = ()
     floors: Sequence[str] | None = None
     folds: int = 5
     repeats: int = 2
@@ -66,6 +69,8 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
     max_batch: int = 64
     address: str = "auto"
     slurm: Mapping[str, Any] = field(default_factory=dict)
+    # Control arms that do not exist, and why: what only the networks tell, so no key of a study file.
+    without: Mapping[str, str] = field(default_factory=dict, metadata={"found": True})
 
     def __post_init__(self) -> None:
         for key in ("name", "question", "address"):
@@ -89,7 +94,7 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
         if self.metrics is not None:
             check_distinct("metrics", check_list("metrics", self.metrics, "[auroc, accuracy]"))
         self._check_rope()
-        _ = self.all_arms, self.contrasts
+        _ = self.all_arms, self.contrasts, self.all_claims
         self._check_draws()
 
     def _check_rope(self) -> None:
@@ -122,9 +127,10 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
 
     @cached_property
     def all_arms(self) -> tuple[Arm, ...]:
-        """The arms of the file, those of its factors, and the floors."""
+        """The arms of the file, those of its factors, each with its controls, and the floors."""
         own = [Arm.from_mapping(name, arm) for name, arm in check_mapping("arms", self.arms).items()]
-        arms = [*Factors.from_mapping(self.factors).arms(), *own]
+        given = [*Factors.from_mapping(self.factors).arms(), *own]
+        arms = [one for arm in given for one in (arm, *arm.control_arms()) if one.name not in self.without]
         names = [arm.name for arm in arms]
         if twice := [name for name in names if names.count(name) > 1]:
             raise InputError(f"arm '{twice[0]}' is there twice, as an arm and as a product of factors; rename one")
@@ -168,7 +174,14 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
     def contrasts(self) -> list[Any]:
         """What is compared: pairs of arms, or a name and weights; positive differences speak for the first."""
         names = [arm.name for arm in self.all_arms]
-        return [*self._planned(), *checked_contrasts(self._interactions(), names)]
+        planned = [*self._planned(), *checked_contrasts(self._interactions(), names)]
+        claimed = [[part.first, part.second] for claim in self.all_claims for part in claim.parts]
+        return [*planned, *(pair for place, pair in enumerate(claimed) if pair not in [*planned, *claimed[:place]])]
+
+    @cached_property
+    def all_claims(self) -> list[Claim]:
+        """The claims, each with the comparisons that must speak for it."""
+        return checked_claims(self.claims, self.all_arms, self._with_reference())
 
     def _interactions(self) -> list[dict[str, Any]]:
         given = check_list("interactions", self.interactions, "[{activation: tanh, wiring: real}]")
@@ -179,15 +192,18 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
     def _planned(self) -> list[Any]:
         if self.comparisons is not None:
             return checked_contrasts(self.comparisons, [arm.name for arm in self.all_arms])
-        if isinstance(self.reference, Mapping):
-            pairs = Factors.from_mapping(self.factors).pairs(self.reference)
-        else:
-            first = self.references[0]
-            compared = [arm.name for arm in self.all_arms if not arm.is_floor and arm.kind != "floor"]
-            pairs = [(first, name) for name in compared if name != first]
+        pairs = self._with_reference()
         if not pairs and not any(arm.is_floor for arm in self.all_arms):
             raise InputError("arms holds a single arm and there are no floors, so there is nothing to compare; add one")
-        return [list(pair) for pair in pairs]
+        return [*pairs, *control_pairs(self.all_arms, pairs)]
+
+    def _with_reference(self) -> list[list[str]]:
+        """Return each reference with the arms that are compared with it; controls belong to other arms."""
+        if isinstance(self.reference, Mapping):
+            return [list(pair) for pair in Factors.from_mapping(self.factors).pairs(self.reference)]
+        first = self.references[0]
+        compared = [arm for arm in self.all_arms if not arm.is_floor and arm.kind != "floor" and arm.control is None]
+        return [[first, arm.name] for arm in compared if arm.name != first]
 
     def arm(self, name: str) -> Arm:
         """Return an arm by its name."""

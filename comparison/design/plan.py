@@ -112,14 +112,14 @@ class PlannedArm:
 
     Attributes:
         name: Name of the arm.
-        recipe: Config and controls; `null` lacks its seed.
-        draw_seeds: Seed of every draw of the null model; empty without one.
+        recipe: Config and controls, as far as all draws share them.
+        draws: What every draw adds to the recipe: the null model with a seed, or a protocol; empty without draws.
         seeds: Number of initialisations per split.
     """
 
     name: str
     recipe: Recipe
-    draw_seeds: Sequence[int]
+    draws: Sequence[Recipe]
     seeds: int
 
 
@@ -136,8 +136,9 @@ def plan_runs(arms: Iterable[PlannedArm], *, seed: int, repeats: int, folds: int
         folds: Number of folds.
 
     Example:
-        >>> recipe = {"config": {"data": {"init_args": {}}}, "null": {"class_path": "Rewire", "init_args": {}}}
-        >>> plan = plan_runs([PlannedArm("rewired", recipe, [11, 12], 1)], seed=0, repeats=1, folds=2)
+        >>> recipe = {"config": {"data": {"init_args": {}}}}
+        >>> draws = [{"null": {"class_path": "Rewire", "seed": seed}} for seed in (11, 12)]
+        >>> plan = plan_runs([PlannedArm("rewired", recipe, draws, 1)], seed=0, repeats=1, folds=2)
         >>> [(run.fold, run.draw, run.recipe["null"]["seed"]) for run in plan.runs]
         [(0, 0, 11), (0, 1, 12), (1, 0, 11), (1, 1, 12)]
     """
@@ -164,10 +165,10 @@ def _draws(arm: PlannedArm, recipe: dict[str, Any], place: tuple[int, int, int])
     # Imported late: a reader of plans needs neither torch nor lightning.
     from ..runs.recipe import recipe_key
 
-    if not arm.draw_seeds:
+    if not arm.draws:
         return [PlannedRun(arm.name, *place, None, recipe, recipe_key(recipe))]
     runs = []
-    for draw, seed in enumerate(arm.draw_seeds):
-        drawn = {**recipe, "null": {**recipe["null"], "seed": seed}}
+    for draw, changes in enumerate(arm.draws):
+        drawn = {**recipe, **changes}
         runs.append(PlannedRun(arm.name, *place, draw, drawn, recipe_key(drawn)))
     return runs

@@ -21,12 +21,14 @@ from .arms import FLOORS, Arm
 from .fields import StudyFields
 from .overrides import ConfigResolver, Resolved
 from .plan import PlannedArm, initial_seed, split_seed
+from .stimulated import Stimulation, resolve_stimulation
 from .validation import (
     check_common,
     check_metrics,
-    check_same_data,
+    check_paired,
     check_split_keys,
     check_trainer,
+    check_without,
     data_fingerprint,
     row_digest,
 )
@@ -83,16 +85,26 @@ class _Preparation:
         self.resolver = ConfigResolver(bases, fields.overrides)
         self.built: dict[str, _Built] = {}
         self.asked: dict[str, _Built] = {}
+        self.stimulation = Stimulation()
 
     def run(self) -> Prepared:
         reference = self._built(self.fields.arm(self.fields.references[0]))
-        self.fields = replace(self.fields, floors=self._floors(reference), metrics=self._metrics(reference.task))
+        self.stimulation = resolve_stimulation(self.fields.all_arms, self._built, self.fields.seed)
+        check_without(self.fields.comparisons, self.stimulation.without)
+        self.fields = replace(
+            self.fields,
+            floors=self._floors(reference),
+            metrics=self._metrics(reference.task),
+            without=self.stimulation.without,
+        )
         fields, arms = self.fields, []
+        rows: dict[str, str | None] = {}
         for arm in fields.all_arms:
             built = reference if arm.is_floor or arm.kind == "floor" else self._built(arm)
-            check_same_data(arm, built.rows, fields.references[0], reference.rows)
+            rows[arm.name] = built.rows
             check_metrics(fields.metrics or (), built.task, arm.name)
             arms.append(self._planned(arm, built))
+        check_paired(fields, rows)
         return Prepared(fields, tuple(arms), reference.fingerprint)
 
     def _floors(self, reference: _Built) -> Sequence[str]:
@@ -110,6 +122,9 @@ class _Preparation:
         check_metrics(chosen, task, self.fields.references[0])
         for metric in chosen:
             self.fields.rope_of(metric)
+        claimed = [part.metric for claim in self.fields.all_claims for part in claim.parts if part.metric is not None]
+        if unknown := [metric for metric in claimed if metric not in chosen]:
+            raise InputError(f"claims names the metric {unknown[0]}, which metrics does not name; add it there")
         if unused := [metric for metric in self.fields.rope or () if metric not in chosen]:
             raise InputError(f"rope has an entry for {unused[0]}, which metrics does not name; add it or take it out")
         return chosen
@@ -155,13 +170,18 @@ class _Preparation:
             "data_fingerprint": built.fingerprint,
         }
         seeds = self.fields.seeds if arm.kind != "floor" else 1
+        protocols = self.stimulation.protocols.get(arm.name, [])
+        if len(protocols) == 1:  # what is not stimulated has no such entry, so that its key is the one it always had
+            recipe["protocol"] = protocols[0]
         if arm.null is None:
-            return PlannedArm(arm.name, recipe, (), seeds)
+            draws = [{"protocol": protocol} for protocol in protocols] if arm.num_draws else []
+            return PlannedArm(arm.name, recipe, draws, seeds)
         null = self._null(arm)
         draw_seeds = [null_seed(self.fields.seed, null, draw) for draw in range(arm.num_draws)]
         recipe["null"] = null.describe()
         self._check_draws(arm, built, recipe["null"], draw_seeds[:_DRAWS_LOOKED_AT])
-        return PlannedArm(arm.name, recipe, draw_seeds, seeds)
+        draws = [{"null": {**recipe["null"], "seed": seed}} for seed in draw_seeds]
+        return PlannedArm(arm.name, recipe, draws, seeds)
 
     def _null(self, arm: Arm) -> NullModel:
         try:

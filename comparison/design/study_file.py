@@ -16,7 +16,7 @@ from .fields import StudyFields
 
 __all__ = ["STUDY_KEYS", "find_study", "read_study"]
 
-STUDY_KEYS = tuple(item.name for item in fields(StudyFields))
+STUDY_KEYS = tuple(item.name for item in fields(StudyFields) if not item.metadata.get("found"))
 
 
 def find_study(name: str) -> Path:
@@ -68,6 +68,8 @@ def read_study(path: str | Path, settings: Sequence[tuple[str, Any]] = ()) -> St
             f"study '{path}' has no base, the config that all arms share; add one, such as base: demo.yaml"
         )
     content["base"] = _bases(content["base"], path.parent)
+    for arm in _arms_in(content):
+        arm["protocol"] = _beside(arm["protocol"], path.parent)
     return StudyFields(**{"name": path.stem, **{key: value for key, value in content.items() if value is not None}})
 
 
@@ -126,6 +128,19 @@ def _bases(given: Any, folder: Path) -> list[str | Mapping[str, Any]]:
             raise InputError(
                 f"base is {str(item)[:60]!r}; it must be the name of a config, a mapping, or a list of them"
             )
-        beside = folder / item if isinstance(item, str) and not is_text(item) else None
-        found.append(str(beside) if beside is not None and beside.is_file() else item)
+        found.append(_beside(item, folder))
     return found
+
+
+def _beside(item: Any, folder: Path) -> Any:
+    """Return the path of a file of the study's folder for its name; anything else as it is."""
+    named = isinstance(item, str) and not is_text(item) and "\n" not in item
+    return str(folder / item) if named and os.path.isfile(folder / item) else item
+
+
+def _arms_in(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the arms and the levels of factors that have a protocol, as they stand in the file."""
+    factors = content.get("factors")
+    levels = [content.get("arms"), *(factors.values() if isinstance(factors, dict) else ())]
+    arms = [arm for level in levels if isinstance(level, dict) for arm in level.values()]
+    return [arm for arm in arms if isinstance(arm, dict) and "protocol" in arm]

@@ -12,13 +12,15 @@ from ...errors import InputError
 from ...models import Task
 from .arms import Arm
 from .checks import nearest
+from .fields import StudyFields
 
 __all__ = [
     "check_common",
     "check_metrics",
-    "check_same_data",
+    "check_paired",
     "check_split_keys",
     "check_trainer",
+    "check_without",
     "data_fingerprint",
     "row_digest",
 ]
@@ -109,6 +111,19 @@ def check_trainer(where: str, trainer: Mapping[str, Any]) -> None:
         raise InputError(f"{where}: trainer.max_epochs is -1, so no run would end; set it, such as to 100")
 
 
+def check_without(comparisons: Sequence[Any] | None, without: Mapping[str, str]) -> None:
+    """Refuse comparisons with a control arm that does not exist.
+
+    Raises:
+        InputError: With the reason why it does not.
+    """
+    for item in comparisons or ():
+        names = item.get("weights", ()) if isinstance(item, Mapping) else item
+        for name in map(str, names):
+            if name in without:
+                raise InputError(f"comparisons names '{name}', but there is no such control: {without[name]}")
+
+
 def row_digest(data: LightningDataModule) -> str | None:
     """Return a checksum of the rows of each part and of what is to be told; None where the data do not say."""
     if not isinstance(data, TableDataModule):
@@ -121,18 +136,41 @@ def row_digest(data: LightningDataModule) -> str | None:
     return digest.hexdigest()
 
 
-def check_same_data(arm: Arm, digest: str | None, reference: str, wanted: str | None) -> None:
-    """Refuse an arm whose rows or targets are not those of the reference.
+def check_paired(fields: StudyFields, rows: Mapping[str, str | None]) -> None:
+    """Refuse comparisons of arms whose rows or targets differ.
+
+    Arms of another task may stand in a study as long as each is compared with arms of its own: among the arms that
+    share rows and targets, the weights of every comparison must sum to 0.
+
+    Args:
+        fields: The study.
+        rows: Checksum of rows and targets, by arm.
 
     Raises:
-        InputError: If they differ.
+        InputError: Naming the two arms and what changes their data; or if floors would be those of one task alone.
     """
-    if digest != wanted:
-        settings = ", ".join(key for key in arm.overrides if key.startswith("data")) or "its settings"
+    for item in fields.contrasts:
+        weights = item["weights"] if isinstance(item, Mapping) else {item[0]: 1, item[1]: -1}
+        first, *others = weights
+        for digest in {rows[name] for name in weights}:
+            if abs(sum(weight for name, weight in weights.items() if rows[name] == digest)) > 1e-9:
+                other = next(name for name in others if rows[name] != rows[first])
+                raise InputError(_unpaired(fields.arm(other), first))
+    first, *others = fields.references
+    other = next((name for name in others if rows[name] != rows[first]), None)
+    if other is not None and any(arm.is_floor or arm.kind == "floor" for arm in fields.all_arms):
         raise InputError(
-            f"arm '{arm.name}' has other training or test rows, or other targets, than '{reference}', so the arms are "
-            f"not paired; it changes them by {settings}: move that to the overrides of the study"
+            f"arm '{other}' has other rows or targets than '{first}', so floors, which are fitted once, would be those "
+            "of one alone; set floors to []"
         )
+
+
+def _unpaired(arm: Arm, reference: str) -> str:
+    settings = ", ".join(key for key in arm.overrides if key.startswith("data")) or "its settings"
+    return (
+        f"arm '{arm.name}' has other training or test rows, or other targets, than '{reference}', so the arms are "
+        f"not paired; it changes them by {settings}: move that to the overrides of the study"
+    )
 
 
 def check_metrics(wanted: Sequence[str], model: LightningModule, arm: str) -> None:

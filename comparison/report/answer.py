@@ -6,7 +6,7 @@ from ..analysis.contrasts import spoken
 from ..analysis.directions import sign_of
 from ..analysis.tables import NamedComparison, ReportData
 from .blocks import VERDICTS, Answer, Table, VerdictLine
-from .wording import counted, estimate, figures_of, metric_label, number
+from .wording import claim_line, counted, estimate, figures_of, metric_label, number
 
 __all__ = ["answer_of"]
 
@@ -27,6 +27,7 @@ def answer_of(data: ReportData) -> Answer:
         verdicts=verdicts,
         scores=_scores(data),
         floors=tuple(_floors(data)),
+        claims=tuple(claim_line(claim) for claim in data.claims),
     )
 
 

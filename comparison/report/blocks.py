@@ -83,6 +83,7 @@ class Answer:
         verdicts: One per planned comparison on the metric that decides.
         scores: References and floors with their scores.
         floors: What the floors say, in a sentence each.
+        claims: What became of the claims, in a sentence each.
     """
 
     name: str
@@ -94,3 +95,4 @@ class Answer:
     verdicts: tuple[VerdictLine, ...]
     scores: Table
     floors: tuple[str, ...]
+    claims: tuple[str, ...] = ()

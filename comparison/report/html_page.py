@@ -52,12 +52,14 @@ def html_page(answer: Answer, sections: tuple[Section, ...], footer: str) -> str
 
 def _first_screen(answer: Answer) -> str:
     warnings = "".join(f'<p class="warning">{escape(warning)}</p>' for warning in answer.warnings)
+    claims = "".join(f'<p class="summary">{escape(claim)}</p>' for claim in answer.claims)
     floors = "".join(f"<p>{_together(sentence)}</p>" for sentence in answer.floors)
     verdicts = "".join(_verdict(line, brief=len(answer.verdicts) > _IN_FULL) for line in answer.verdicts)
     return f"""<header>
 <p class="name">{escape(answer.name)}</p>
 <h1>{escape(answer.question)}</h1>
 <p class="summary">{escape(answer.summary)}</p>
+{claims}
 <p class="glance">{escape(answer.glance)}</p>
 <p class="scale">{escape(answer.scale)}</p>
 {warnings}

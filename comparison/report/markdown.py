@@ -19,6 +19,7 @@ def markdown_page(answer: Answer, sections: tuple[Section, ...], footer: str) ->
     """
     parts = [f"# {escaped(answer.question)}", f"**{escaped(answer.summary)}** {escaped(answer.scale)}."]
     parts += [f"> {escaped(warning)}" for warning in answer.warnings]
+    parts += [f"**{escaped(claim)}**" for claim in answer.claims]
     lines = [
         f"- {escaped(line.name)}: **{line.word}**; {escaped(line.figures)}. {escaped(line.rule)}"
         for line in answer.verdicts

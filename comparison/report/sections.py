@@ -11,8 +11,9 @@ from .tables import (
     failure_table,
     plain_table,
     quality_table,
+    stimulation_table,
 )
-from .wording import counted, metric_label
+from .wording import claim_sentences, counted, metric_label
 
 __all__ = ["sections_of"]
 
@@ -26,6 +27,15 @@ _COMPONENTS = (
     "Standard deviation of a single run's score that each part accounts for, and its share of the variance. More draws "
     "average away what lies between draws, more seeds what lies between seeds; more repeats of the same folds help "
     "little, because their training sets overlap."
+)
+_CLAIMS = (
+    "Each claim was stated before the runs, with the comparisons that must speak for it. It is shown where all of them "
+    "do; an interval that leaves the question open is not evidence that there is no effect."
+)
+_STIMULATION = (
+    "What light did: a dose is light times expression, summed over lit batches, the mean over the runs of an arm. "
+    "Controls keep light and targets but for the one thing that they change. Positive differences are what the "
+    "stimulus costs, as the untouched arm or the control stands first."
 )
 _NEEDED = (
     "For planning another study, if mean and scatter stay as they are. Adding runs to this one until a verdict appears "
@@ -57,11 +67,13 @@ def sections_of(data: ReportData) -> tuple[Section, ...]:
     )
     doses = [dose for dose in data.doses if dose.metric == data.metrics[0]]
     sections = (
+        ("claims", "Claims", (), _claims(data)),
         ("differences", "Differences", (), (forest_drawings("differences", data.comparisons, data.metrics),)),
         ("nulls", "The real structure among random ones", (), (null_drawings(data), _incomplete(data))),
         ("floors", "Against the floors", (), (forest_drawings("floors", data.floors, data.metrics[:1]),)),
         ("quality", "What the null models keep", (), (quality_drawings(data.nulls), quality_table(data.nulls))),
         ("doses", "Dose and response", (), (dose_drawings(doses), dose_table(data))),
+        ("stimulation", "Stimulated arms", (_STIMULATION,), (stimulation_table(data), *data.notes)),
         ("curves", "Learning curves", (), (learning_drawings(data),)),
         ("arms", "All arms", (_ARMS,), (arm_table(data),)),
         ("comparisons", "All comparisons", (_families(data),), (comparisons,)),
@@ -77,6 +89,14 @@ def sections_of(data: ReportData) -> tuple[Section, ...]:
         if shown:
             found.append(Section(key, title, (*notes, *shown)))
     return tuple(found)
+
+
+def _claims(data: ReportData) -> tuple[Block, ...]:
+    """Return every claim with the comparisons that it rests on."""
+    if not data.claims:
+        return ()
+    seeds = f"; a split counts the mean over its {data.seeds} seeds" if data.seeds > 1 else ""
+    return f"{_CLAIMS} Intervals are those over splits{seeds}.", *(claim_sentences(one, data) for one in data.claims)
 
 
 def _holds(block: Block) -> bool:

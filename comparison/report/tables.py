@@ -19,6 +19,7 @@ __all__ = [
     "failure_table",
     "plain_table",
     "quality_table",
+    "stimulation_table",
 ]
 
 
@@ -134,6 +135,24 @@ def quality_table(nulls: Sequence[NullQuality]) -> Table:
         kept = ", ".join(name.replace("_", " ") for name in null.keeps)
         rows.append((null.name, *means, f"{len(null.draws):,}" if len(null.draws) else "", kept))
     return Table(head, tuple(rows))
+
+
+def stimulation_table(data: ReportData) -> Table:
+    """Return what light did in every stimulated arm."""
+    rows = tuple(
+        (
+            spoken(one.arm),
+            one.opsin,
+            one.site,
+            f"{one.units:,}",
+            one.phase,
+            one.steps,
+            f"{one.batches:,.0f}",
+            f"{one.dose:,.4g}",
+        )
+        for one in data.stimulation
+    )
+    return Table(("arm", "opsin", "site", "units", "phase", "steps", "lit batches", "dose"), rows)
 
 
 def failure_table(data: ReportData) -> Table:

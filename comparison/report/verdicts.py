@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ... import __version__
-from ..analysis.tables import ArmSummary, NamedComparison, ReportData
+from ..analysis.tables import ArmSummary, ClaimResult, NamedComparison, ReportData
 
 __all__ = ["VERDICTS_SCHEMA", "finite", "verdicts_of"]
 
@@ -76,6 +76,23 @@ _ARM = _object(
     ),
     undefined=_said({"type": "object"}, "per metric: finished runs without a defined value"),
 )
+_CLAIM = _object(
+    kind={"enum": ["necessity", "sufficiency", "double_dissociation"]},
+    subject=_said(_TEXT, "the arms that it is about"),
+    outcome=_said(_TEXT, "shown, refuted, not decided or not shown, and why"),
+    comparisons=_said({"type": "array", "items": _TEXT}, "names of the comparisons that it rests on"),
+)
+_STIMULATION = _object(
+    arm=_TEXT,
+    stimulus=_TEXT,
+    opsin=_TEXT,
+    site=_TEXT,
+    phase=_TEXT,
+    units=_COUNT,
+    steps=_said(_TEXT, "in which steps it shone"),
+    batches=_said(_NUMBER, "lit batches, the mean over runs"),
+    dose=_said(_NUMBER, "light times expression, summed over lit batches, the mean over runs"),
+)
 VERDICTS_SCHEMA: Mapping[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Verdicts of an axonlight study",
@@ -91,6 +108,9 @@ VERDICTS_SCHEMA: Mapping[str, Any] = {
         seeds=_COUNT,
         comparisons={"type": "array", "items": _COMPARISON},
         arms={"type": "array", "items": _ARM},
+        claims={"type": "array", "items": _CLAIM},
+        stimulation=_said({"type": "array", "items": _STIMULATION}, "what light did in which arm"),
+        notes=_said({"type": "array", "items": _TEXT}, "what else a reader must know: controls that do not exist"),
         needed=_said({"type": "object"}, "per comparison: what a decision still needs, in sentences"),
         failures={"type": "array", "items": _object(arm=_TEXT, error=_TEXT, runs=_COUNT, first=_TEXT)},
         conditions={"type": "object", "additionalProperties": _TEXT},
@@ -113,6 +133,9 @@ def verdicts_of(data: ReportData) -> dict[str, Any]:
         "seeds": data.seeds,
         "comparisons": [_comparison(found, data.metrics[0]) for found in (*data.comparisons, *data.floors)],
         "arms": [_arm(arm) for arm in data.arms],
+        "claims": [_claim(claim) for claim in data.claims],
+        "stimulation": [asdict(one) for one in data.stimulation],
+        "notes": list(data.notes),
         "needed": {name: list(said) for name, said in data.planning.items()},
         "failures": [asdict(group) for group in data.failures],
         "conditions": dict(data.conditions),
@@ -147,6 +170,11 @@ def empirical_of(found: NamedComparison) -> dict[str, Any] | None:
         return None
     values = {name: finite(value) for name, value in asdict(found.empirical).items() if name != "missing"}
     return {**values, "left_out": found.incomplete_draws, "real": finite(found.real_score)}
+
+
+def _claim(claim: ClaimResult) -> dict[str, Any]:
+    names = [one.name for one in claim.parts]
+    return {"kind": claim.kind, "subject": claim.subject, "outcome": claim.outcome, "comparisons": names}
 
 
 def _arm(arm: ArmSummary) -> dict[str, Any]:

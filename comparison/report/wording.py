@@ -4,10 +4,21 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..analysis.tables import NamedComparison, ReportData
+from ..analysis.contrasts import spoken
+from ..analysis.tables import ClaimResult, NamedComparison, ReportData
 from ..statistics import Estimate
 
-__all__ = ["counted", "estimate", "figures_of", "metric_label", "null_name", "number", "p_value"]
+__all__ = [
+    "claim_line",
+    "claim_sentences",
+    "counted",
+    "estimate",
+    "figures_of",
+    "metric_label",
+    "null_name",
+    "number",
+    "p_value",
+]
 
 _LABELS = {
     "auroc": "AUROC",
@@ -99,3 +110,16 @@ def figures_of(found: NamedComparison, data: ReportData) -> str:
     if found.empirical is not None and not math.isnan(found.empirical.p):
         parts.append(f"; empirical p = {p_value(found.empirical.p)}".replace("= <", "< "))
     return "".join(parts)
+
+
+def claim_line(claim: ClaimResult) -> str:
+    """Return a claim and what became of it."""
+    kind = claim.kind.replace("_", " ")
+    return f"{kind.capitalize()} of {spoken(claim.subject)}: {claim.outcome}."
+
+
+def claim_sentences(claim: ClaimResult, data: ReportData) -> str:
+    """Return a claim, what became of it, and every comparison that it rests on: verdict, figures, rule."""
+    said = [f"{one.name}: {one.comparison.verdict}; {figures_of(one, data)}." for one in claim.parts]
+    rules = [one.comparison.rule for one in claim.parts]
+    return " ".join([claim_line(claim), *(text for pair in zip(said, rules, strict=True) for text in pair)])

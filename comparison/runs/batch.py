@@ -32,7 +32,7 @@ _OF_ONE_PIECE = ("formula", "library")
 def group_runs(runs: Sequence[RunType], max_batch: int) -> list[list[RunType]]:
     """Gather runs that can be trained side by side: equal but for the draw of their hierarchy or activation values.
 
-    Floors and dense controls stay alone. Groups and their members keep the order of the runs.
+    Floors, dense controls and stimulated networks stay alone. Groups and their members keep the order of the runs.
 
     Args:
         runs: Anything with a `recipe`, such as the runs of a plan.
@@ -60,8 +60,11 @@ def group_runs(runs: Sequence[RunType], max_batch: int) -> list[list[RunType]]:
 
 
 def _batch_key(recipe: Mapping[str, Any]) -> str | None:
-    """Return what runs side by side have in common, or None for a run that stays alone."""
-    if not is_network(recipe) or recipe.get("dense") or recipe.get("floor"):
+    """Return what runs side by side have in common, or None for a run that stays alone.
+
+    The light of a protocol is that of one network: it would see all replicas at once.
+    """
+    if not is_network(recipe) or any(recipe.get(key) for key in ("dense", "floor", "protocol")):
         return None
     common = json.loads(canonical_json({name: value for name, value in recipe.items() if name != "null"}))
     model = common["config"]["model"]

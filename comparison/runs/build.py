@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from ...callbacks import PathwayReport, SaveOnTermination, TrainingCurves
+from ...callbacks import Optogenetics, PathwayReport, SaveOnTermination, TrainingCurves
 from ...datamodules import TableDataModule
 from ...models import Task
 from ...training.run_builder import RunBuilder
@@ -49,6 +49,7 @@ class BuiltRun:
         task: The task.
         data: Its data, set up.
         details: What is known before the training: rows, and the quality of the draw.
+        protocol: What stimulates the network beside the callbacks of the config, or None.
     """
 
     config: Mapping[str, Any]
@@ -56,6 +57,7 @@ class BuiltRun:
     task: LightningModule
     data: LightningDataModule
     details: dict[str, Any]
+    protocol: Mapping[str, Any] | None = None
 
     @property
     def parameters(self) -> int:
@@ -69,8 +71,10 @@ class BuiltRun:
 
     @property
     def callbacks(self) -> list[Callback]:
-        """The callbacks that decide figures: those of the config and the guards that every run has."""
+        """The callbacks that decide figures: those of the config, the protocol's, and the guards of every run."""
         given = [callback for callback in self.builder.callbacks if not isinstance(callback, _WRITERS)]
+        if self.protocol is not None:
+            given.append(Optogenetics(dict(self.protocol), show=False))
         nothing_written = {"enable_progress_bar": False, "enable_checkpointing": False}
         guards = default_callbacks(given, nothing_written, self.task, self.data)
         return given + [callback for callback in guards if not isinstance(callback, _WRITERS)]
@@ -86,14 +90,14 @@ def build_run(recipe: Mapping[str, Any]) -> BuiltRun:
     Raises:
         InputError: If the recipe does not fit together.
     """
-    run = _build(recipe["config"], recipe.get("null"))
+    run = replace(_build(recipe["config"], recipe.get("null")), protocol=recipe.get("protocol"))
     kind = "parameters" if recipe.get("floor") == "dense" else recipe.get("dense")
     if kind is None:
         return run
     # the same seed again: the dense network starts as it would with this config
     config = with_dense_network(recipe["config"], getattr(run.task, "network", None), kind)
     dense = _build(config, recipe.get("null"))
-    return replace(dense, details=run.details)
+    return replace(dense, details=run.details, protocol=run.protocol)
 
 
 def build_sibling(run: BuiltRun, null: NullRecipe | None) -> BuiltRun:

@@ -1,9 +1,12 @@
 """One run, in this process."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lightning.pytorch import Callback
+
+from ...callbacks import Optogenetics
 from .build import BuiltRun, build_run
 from .floors import score_floor
 from .quiet import quiet
@@ -58,11 +61,20 @@ def _trained(run: BuiltRun) -> dict[str, Any]:
     curves, details = CurveRecorder(), dict(run.details)
     stopping = run.early_stopping
     best = None if stopping is None else BestWeights(stopping.monitor, stopping.mode)
-    trainer = run.trainer([*run.callbacks, curves, *([] if best is None else [best])])
+    callbacks = run.callbacks
+    trainer = run.trainer([*callbacks, curves, *([] if best is None else [best])])
     trainer.fit(run.task, datamodule=run.data)
     details["epochs"] = trainer.current_epoch
     if best is not None:
         details["best_epoch"] = best.epoch
     scores = trainer.test(run.task, datamodule=run.data, verbose=False)[0]
     metrics = {name.removeprefix("test/"): float(value) for name, value in scores.items()}
+    if lit := _photostimulation(callbacks):
+        details["stimulation"] = lit
     return {"metrics": metrics, "curves": curves.curves, "parameters": run.parameters, "details": details}
+
+
+def _photostimulation(callbacks: Sequence[Callback]) -> list[dict[str, Any]]:
+    """Return what every stimulus did: where, to how many units, in which steps, at what dose."""
+    conductors = [callback.conductor for callback in callbacks if isinstance(callback, Optogenetics)]
+    return [row for conductor in conductors if conductor is not None for row in conductor.record.rows()]

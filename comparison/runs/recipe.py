@@ -37,6 +37,7 @@ class Recipe(TypedDict):
         dense: None, or which dense network takes the place of the network: one with as many "parameters", or one with
             as many "nodes" per layer.
         floor: Name of the floor, or None.
+        protocol: What stimulates the network, as `Protocol.to_dict` gives it; absent where nothing does.
         versions: Of the software that decides the figures.
         data_fingerprint: Checksum of the data, or None.
 
@@ -51,6 +52,7 @@ class Recipe(TypedDict):
     null: NotRequired[NullRecipe | None]
     dense: NotRequired[Literal["parameters", "nodes"] | None]
     floor: NotRequired[str | None]
+    protocol: NotRequired[Mapping[str, Any]]
     versions: NotRequired[Mapping[str, str]]
     data_fingerprint: NotRequired[str | None]
 

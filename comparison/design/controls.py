@@ -1,0 +1,86 @@
+"""Control arms: what must stand beside a stimulated arm before its effect is believed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...errors import InputError
+from .checks import check_count, check_distinct, check_keys, check_list, check_mapping, nearest
+
+__all__ = ["ACTS_ON", "CONTROLS", "check_act_on", "checked_controls", "control_arm_name", "control_pairs"]
+
+# Those of `stimulation.controls`, spelled out because reading a study needs no torch.
+CONTROLS = ("sham", "random_units", "opposite_sign", "release")
+ACTS_ON = ("target", "rest")
+# What can be said about a control.
+_OPTIONS = {"random_units": "draws", "release": "step"}
+
+
+def checked_controls(where: str, given: Any) -> dict[str, dict[str, int]]:
+    """Return the controls of an arm and what is said about each.
+
+    Args:
+        where: Which arm, for messages.
+        given: A list of names, or a mapping of names to options; None chooses all.
+
+    Raises:
+        InputError: If a control or an option is unknown, or an option is no whole number.
+
+    Example:
+        >>> checked_controls("arm 'silenced'", {"sham": None, "random_units": {"draws": 5}})
+        {'sham': {}, 'random_units': {'draws': 5}}
+    """
+    if given is None:
+        return {name: {} for name in CONTROLS}
+    if not isinstance(given, Mapping):
+        names = check_list(f"{where}: controls", given, f"[{', '.join(CONTROLS)}]")
+        check_distinct(f"{where}: controls", names)
+        given = {str(name): None for name in names}
+    found = {}
+    for name, options in given.items():
+        if name not in CONTROLS:
+            raise InputError(f"{where}: controls names the unknown '{name}'{nearest(str(name), CONTROLS)}")
+        said = check_mapping(f"{where}: controls.{name}", options)
+        check_keys(f"{where}: controls.{name}", said, [_OPTIONS[name]] if name in _OPTIONS else ())
+        found[str(name)] = {key: check_count(f"{where}: controls.{name}.{key}", value) for key, value in said.items()}
+    return found
+
+
+def check_act_on(where: str, value: Any) -> None:
+    """Refuse anything but the target of a protocol, or the rest of its sites.
+
+    Raises:
+        InputError: Naming what is allowed.
+    """
+    if value not in ACTS_ON:
+        raise InputError(f"{where}: act_on is {value!r}{nearest(str(value), ACTS_ON)}")
+
+
+def control_arm_name(arm: str, control: str) -> str:
+    """Return the name of a control arm.
+
+    Example:
+        >>> control_arm_name("silenced", "sham")
+        'silenced / sham'
+    """
+    return f"{arm} / {control}"
+
+
+def control_pairs(arms: Sequence[Any], pairs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return what control arms are compared with: the arm that they are controls of, and sham with its reference too.
+
+    What is untouched, or less touched, stands first, as the reference does, so that a positive difference is always
+    what the stimulus costs.
+
+    Args:
+        arms: All arms; those with `control` are control arms.
+        pairs: Reference and other arm, of the arms that are no controls.
+    """
+    reference_of = {second: first for first, second in pairs}
+    found = []
+    for arm in arms:
+        if arm.control is None:
+            continue
+        if arm.control == "sham" and arm.control_of in reference_of:
+            found.append([reference_of[arm.control_of], arm.name])
+        found.append([arm.name, arm.control_of])
+    return found
