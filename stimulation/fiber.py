@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Fiber"]
 
+# Pulses come back to the levels that they had; ramps do not.
+_KEPT = 8
+
 
 class Fiber:
     """Brings the light of one stimulus to one site. It changes at the start of a batch only.
@@ -52,12 +55,14 @@ class Fiber:
         self.sizes: dict[str, int] = {}
         self._level: float | None = 0.0
         self._expressions: dict[tuple, Tensor] = {}
+        self._least: dict[tuple, float] = {}
         self._lights: dict[tuple, Tensor] = {}
+        self._plain_writes: dict[tuple, tuple[Tensor, Tensor] | None] = {}
 
     def set_level(self, level: float, samples: Tensor | None = None) -> None:
         """Let so much light in; the tensor stays the same one, so that a compiled graph sees it."""
-        if level != self._level or samples is not self.samples:
-            self._lights.clear()
+        if samples is not self.samples or len(self._lights) + len(self._plain_writes) > _KEPT:
+            self._forget()
         if level != self._level:
             self.gate.fill_(level)
             self._level = level
@@ -72,7 +77,7 @@ class Fiber:
             lit: Whether light comes in for any arm.
         """
         self.gate, self.lit, self._level = gate, lit and not self.is_sham, None
-        self._lights.clear()
+        self._forget()
 
     def to(self, device: torch.device) -> None:
         """Bring the gate to the device of the network."""
@@ -88,6 +93,9 @@ class Fiber:
         axes = self.site.axes_of(x)
         place = Place(self.site, axes, self.scene, self.bound.number)
         batch_dim = axes.index("batch") if "batch" in axes else 0
+        plain = None if torch.compiler.is_compiling() else self._plain_write(x, place, batch_dim)
+        if plain is not None:
+            return torch.where(*plain, x)
         intensity = self._intensity(x, axes, batch_dim)
         written = intensity != 0
         entries = self.opsin.entries(x, place)
@@ -102,11 +110,29 @@ class Fiber:
         target = self.scene.batch.get("target")
         return write(x, value.to(x.dtype), written, self.rule, target, batch_dim)
 
+    def _plain_write(self, x: Tensor, place: Place, batch_dim: int) -> tuple[Tensor, Tensor] | None:
+        """Return the entries and the value of full light that sets a value whatever the activation is; else None.
+
+        Most clamps are of this kind: one `torch.where` is all that they need.
+        """
+        if self._level is None or self.samples is not None or self.rule.kind not in ("block", "natural"):
+            return None
+        key = (self._level, x.shape[:batch_dim] + x.shape[batch_dim + 1 :], x.dtype, x.device)
+        if key not in self._plain_writes:
+            light, constant = self._light(x, place.axes, batch_dim), self.opsin.constant(x, place)
+            is_full = self._level * min(self._least.values()) >= 1
+            self._plain_writes[key] = (light != 0, constant) if is_full and constant is not None else None
+        return self._plain_writes[key]
+
+    def _forget(self) -> None:
+        self._lights.clear()
+        self._plain_writes.clear()
+
     def _intensity(self, x: Tensor, axes: tuple[str, ...], batch_dim: int) -> Tensor:
         """Return light times expression in the dtype of x, broadcastable to it."""
         if torch.compiler.is_compiling() or self._level is None or self.samples is not None:
             return self._light(x, axes, batch_dim)
-        key = (x.shape[:batch_dim] + x.shape[batch_dim + 1 :], x.dtype, x.device)
+        key = (self._level, x.shape[:batch_dim] + x.shape[batch_dim + 1 :], x.dtype, x.device)
         if key not in self._lights:
             self._lights[key] = self._light(x, axes, batch_dim)
         return self._lights[key]
@@ -134,5 +160,7 @@ class Fiber:
         if key not in self._expressions:
             self.sizes = dict(zip(axes, sizes, strict=True))
             with torch.no_grad():
-                self._expressions[key] = self.bound.expression(self.sizes).to(device)
+                expression = self.bound.expression(self.sizes)
+            self._least[key] = float(expression[expression > 0].min()) if (expression > 0).any() else 0.0
+            self._expressions[key] = expression.to(device)
         return True

@@ -62,6 +62,13 @@ class Opsin:
         """
         raise NotImplementedError
 
+    def constant(self, x: Tensor, place: Place) -> Tensor | None:
+        """Return the value at full light, broadcastable to x, where it is the same for every x; None where it is not.
+
+        It stands for `value` and `entries` where light is full and gradients are blocked or natural: it costs less.
+        """
+        return None
+
     def entries(self, x: Tensor, place: Place) -> Tensor | None:
         """Return which entries of a target it writes (bool, broadcastable to x); None: all.
 

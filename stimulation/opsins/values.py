@@ -41,6 +41,10 @@ class Silence(Opsin):
         """Return the activation without its share in light."""
         return towards(x, torch.zeros_like(x), intensity)
 
+    def constant(self, x: Tensor, place: Place) -> Tensor:
+        """Return 0."""
+        return x.new_zeros(())
+
 
 @dataclass(frozen=True)
 class Lesion(Silence):
@@ -103,6 +107,12 @@ class Clamp(Opsin):
         if isinstance(self.level, tuple):
             return towards(x, place.along(self._levels(x, place), "unit"), intensity)
         return towards(x, torch.full_like(x, float(self.level)), intensity)
+
+    def constant(self, x: Tensor, place: Place) -> Tensor | None:
+        """Return the level, unless it is the running mean."""
+        if isinstance(self.level, tuple):
+            return place.along(self._levels(x, place), "unit")
+        return None if isinstance(self.level, str) else x.new_full((), float(self.level))
 
     def _mean(self, x: Tensor, place: Place) -> Tensor:
         batch = place.axes.index("batch")

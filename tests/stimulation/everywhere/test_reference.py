@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from axonlight.stimulation.opsins import Clamp, Opsin, Silence
 from lab import CLOSE, PULSED, LabTask, assert_same, fitted, network_of, plain_loop, weights
 
 
@@ -32,3 +33,33 @@ def test_a_frozen_head_stays_where_it_was(tmp_path):
     assert torch.equal(frozen.network.heads[0].weight, before.network.heads[0].weight)
     assert not torch.equal(moved.network.heads[0].weight, before.network.heads[0].weight)
     assert not torch.equal(frozen.network.heads[1].weight, before.network.heads[1].weight)
+
+
+CLAMPS = {
+    "silence": "silence",
+    "lesion": "lesion",
+    "number": {"kind": "clamp", "value": -0.4},
+    "list": {"kind": "clamp", "value": [0.5, -0.5, 2.0, 0.0, 0.0, 0.0, 0.0, 1.0]},
+}
+
+
+@pytest.mark.parametrize("opsin", CLAMPS)
+def test_full_light_takes_no_other_way(tmp_path, monkeypatch, opsin):
+    """Full light that sets a constant is written by a short way in eager mode; what it does is the same bit by bit."""
+    target = {"site": "activation", "units": [0, 2, 7], "gain": [1.0, 1.5, 2.0]}
+    stimuli = [
+        {
+            "target": target,
+            "opsin": CLAMPS[opsin],
+            "gradient": "natural",
+            "light": {"pulse": {"period": 3, "width": 1}},
+        },
+        {"target": "hidden", "opsin": {"kind": "drive", "amount": 0.5}, "light": {"window": [2, 6]}},
+    ]
+    short = fitted(tmp_path, protocol=stimuli)
+    monkeypatch.setattr(Opsin, "constant", lambda *_: None)
+    for kind in (Silence, Clamp):
+        monkeypatch.setattr(kind, "constant", Opsin.constant)
+    general = fitted(tmp_path, protocol=stimuli)
+    assert short.losses == general.losses
+    assert_same(weights(short), weights(general))
