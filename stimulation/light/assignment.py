@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...randomness import derive_seed
-from ..counter_random import threefry
+from ..counter_random import random_words
 
 __all__ = ["assign_samples"]
 
@@ -51,5 +51,5 @@ def assign_samples(
 def _drawn(probability: float, seed: int, block: int) -> Tensor:
     """Return the draws of a block of samples, bool: hundreds of small operations, so not done for every batch anew."""
     numbers = block * _BLOCK + torch.arange(_BLOCK)
-    word, _ = threefry(torch.tensor(seed), numbers & 0xFFFFFFFF, stream=block * _BLOCK >> 32)
+    word = random_words(torch.tensor(seed), numbers & 0xFFFFFFFF, stream=block * _BLOCK >> 32)
     return word < probability * 2**32

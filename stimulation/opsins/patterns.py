@@ -15,6 +15,7 @@ from ...errors import InputError
 from ..scene import Place
 from .base import Opsin, towards
 from .checks import check_flag, check_number, check_site
+from .measures import wide
 
 __all__ = ["Forbid", "Induction", "Match", "OnlyLabels", "PreviousToken", "forbidden"]
 
@@ -204,7 +205,8 @@ class Match(_QueryRow):
             if "features" not in place.scene.batch:
                 return (exemplars[:, :-1] == exemplars[:, -1:]).float()
             exemplars = place.scene.get("features")[exemplars]
-        return F.cosine_similarity(exemplars[:, :-1].float(), exemplars[:, -1:].float(), dim=-1)
+        exemplars = wide(exemplars)
+        return F.cosine_similarity(exemplars[:, :-1], exemplars[:, -1:], dim=-1)
 
     def needs_batch(self) -> frozenset[str]:
         """Return "exemplars" where no site is compared."""
