@@ -1,1 +1,6 @@
 """Many arms at once: one network under several protocols and seeds, trained as one run."""
+
+from .arms import Arms, accuracy
+from .data import ArmData
+
+__all__ = ["ArmData", "Arms", "accuracy"]
