@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ..randomness import global_seed
@@ -189,9 +190,13 @@ class Optogenetics(Callback):
         if self._several_updates:
             self._conductor.end()
         self._several_updates = True
-        self._begin(batch, 0)
+        self._begin(batch, None)
 
-    def _begin(self, batch: Any, batch_idx: int) -> None:
+    def on_update_end(self, loss: Tensor) -> None:
+        """Take up the loss of one of several updates; the task calls it."""
+        self.clock.keep_loss(loss)
+
+    def _begin(self, batch: Any, batch_idx: int | None) -> None:
         assert self._trainer is not None  # noqa: S101
         named = named_batch(batch, self._module)
         if "train" not in self._watched:

@@ -39,8 +39,14 @@ class TrainingClock:
         self._loss: Tensor | None = None
         self._values: dict[str, float] = {}
 
-    def begin(self, trainer: Trainer, batch: Mapping[str, Tensor], batch_idx: int) -> tuple[Clock, int, int]:
-        """Return the clock of a training batch and the rank and number of ranks that its samples are numbered by."""
+    def begin(self, trainer: Trainer, batch: Mapping[str, Tensor], batch_idx: int | None) -> tuple[Clock, int, int]:
+        """Return the clock of a training batch and the rank and number of ranks that its samples are numbered by.
+
+        Args:
+            trainer: The trainer.
+            batch: The batch.
+            batch_idx: Its number in the epoch; None where it is part of what the loader gave.
+        """
         first, rank, world, total = _share(trainer, number_of_samples(batch), batch_idx)
         self.now = self._read(trainer, "train")
         self._samples += total
@@ -75,11 +81,16 @@ class TrainingClock:
         return dict(self._values)
 
     def end(self, trainer: Trainer, outputs: Any) -> None:
-        """Keep the loss of a training batch, where a light reads it."""
+        """Keep the loss of a training batch, as the trainer gives it."""
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         if self.wants_loss and isinstance(loss, Tensor):
             # Lightning divides the loss by the number of batches whose gradients are added up
-            self._loss = self.mean_over_ranks(loss.detach() * trainer.accumulate_grad_batches)
+            self.keep_loss(loss * trainer.accumulate_grad_batches)
+
+    def keep_loss(self, loss: Tensor) -> None:
+        """Keep the loss of an update, where a light reads it."""
+        if self.wants_loss:
+            self._loss = self.mean_over_ranks(loss.detach())
 
     def check_metrics(self, trainer: Trainer) -> None:
         """Check after the first epoch that every metric that a light goes by was logged.
@@ -117,7 +128,7 @@ class TrainingClock:
         self._values = dict(state["metrics"])
 
 
-def _share(trainer: Trainer, rows: int, batch_idx: int) -> tuple[int, int, int, int]:
+def _share(trainer: Trainer, rows: int, batch_idx: int | None) -> tuple[int, int, int, int]:
     """Return how the samples of this rank are numbered within the batch of all ranks.
 
     Returns:
@@ -125,11 +136,12 @@ def _share(trainer: Trainer, rows: int, batch_idx: int) -> tuple[int, int, int, 
     """
     rank, world = trainer.global_rank, trainer.world_size
     loader = trainer.train_dataloader
-    size, number = getattr(loader, "batch_size", None), getattr(loader, "num_rows", None)
-    if world == 1 or size is None or number is None or not hasattr(loader, "world_size"):
+    if world == 1 or loader is None or not hasattr(loader, "world_size"):
         return 0, rank, world, rows * world
     # a loader of global batches, of which every rank has a consecutive part
-    total = max(min(size, number - batch_idx * size), world)
+    total, number = rows * world, getattr(loader, "num_rows", None)
+    if number is not None and batch_idx is not None:
+        total = max(min(loader.batch_size, number - batch_idx * loader.batch_size), world)
     return total * rank // world, 0, 1, total
 
 
@@ -143,6 +155,6 @@ def logged_metrics(module: Any) -> set[str] | None:
     """
     own = type(module).__module__.partition(".")[0] == __name__.partition(".")[0]
     evaluated = getattr(module, "val_metrics", None)
-    if not own or evaluated is None:
+    if not own or not evaluated:  # without any, the task logs in its own way
         return None
     return {"train/loss", "val/loss", *evaluated.keys(keep_base=False)}

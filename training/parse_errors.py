@@ -12,7 +12,8 @@ __all__ = ["condense"]
 
 _NOISE = re.compile(
     r"Does not validate against|Subtypes:|Errors:|Given value|Expected a <class 'NoneType'>|Expected a path but|"
-    r"Problem with given class_path"
+    r"Problem with given class_path|Not a valid subclass of|Subclass types expect|a class path \(str\)$|"
+    r"a dict with(out)? (class_path|parameters)"
 )
 _KEY = re.compile(r'Parser key "([^"]+)":?')
 _GROUP = re.compile(r"Group '([^']+)' does not accept")

@@ -104,7 +104,7 @@ COMMANDS = {
     "stray word": (["stray"], "stray is not an option"),
     "callback": (
         ["--config={trainer: {callbacks: [{class_path: TrainingCurves, init_args: {filname: x}}]}}"],
-        "trainer.callbacks.filname is not an option; did you mean trainer.callbacks.filename?",
+        "trainer.callbacks.filname is not an option; did you mean trainer.callbacks.filename",
     ),
     "no optimizer": (["--model.optimizer", "axonlight.cli.main"], "to be a function that returns <class 'Optimizer'>"),
 }

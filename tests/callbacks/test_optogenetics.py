@@ -1,0 +1,296 @@
+"""The callback: clocks, phases, losses, metrics, freezing, the record, resuming; more in tests/stimulation."""
+
+import json
+import warnings
+from functools import partial
+
+import lightning.pytorch as pl
+import pytest
+import torch
+import yaml
+from axonlight.callbacks import Optogenetics
+from axonlight.cli import main
+from axonlight.errors import InputError, RunError
+from axonlight.models import ClassificationTask, DenseNetwork
+from lightning.pytorch.loggers import CSVLogger
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+SITE = "hidden_0.post"
+SILENCE = {"target": {"site": SITE, "units": [0, 1]}, "opsin": "silence"}
+QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False, "logger": False}
+
+
+def rows(count=32, batch=8):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(count, 6, generator=generator)
+    return DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=batch)
+
+
+def task_of(**options):
+    torch.manual_seed(0)
+    return ClassificationTask(partial(DenseNetwork, hidden=[4], norm="none"), in_features=6, **options)
+
+
+class Gates(pl.Callback):
+    """Notes the gate that every training step sees, and the clock."""
+
+    def __init__(self, stimulating):
+        self.stimulating, self.gates, self.clocks = stimulating, [], []
+
+    def on_before_zero_grad(self, *_):
+        self.gates.append(self.stimulating.conductor.fibers[0].gate.item())
+        self.clocks.append(self.stimulating.clock.now)
+
+
+def fit(protocol, task=None, *, loader=None, callbacks=(), resume=None, force=False, name=None, **options):
+    stimulating = Optogenetics(protocol, show=False, force=force, name=name)
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        callbacks=[stimulating, Gates(stimulating), *callbacks],
+        **{"max_epochs": 2, **QUIET, **options},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        trainer.fit(task or task_of(), loader or rows(), resume if isinstance(resume, list) else None, ckpt_path=resume)
+    return trainer, stimulating, trainer.callbacks[1]
+
+
+def with_light(**light):
+    return [{**SILENCE, "light": light}]
+
+
+def test_the_clock_counts_updates_samples_and_tokens_and_decides_at_every_micro_batch():
+    window = {"window": {"start": 24, "stop": 56, "unit": "samples"}}
+    _, _, seen = fit(with_light(**window), accumulate_grad_batches=2)
+    assert [clock.step for clock in seen.clocks] == [0, 1, 2, 3]
+    by_step = fit(with_light(pulse={"period": 2, "width": 1}), accumulate_grad_batches=2)[2]
+    assert by_step.gates == [1, 0, 1, 0]
+    single = fit(with_light(**window))[2]
+    assert (
+        [clock.samples for clock in single.clocks] == [clock.tokens for clock in single.clocks] == list(range(0, 64, 8))
+    )
+    assert single.gates == [0, 0, 0, 1, 1, 1, 1, 0]
+    assert [clock.epoch for clock in single.clocks] == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_light_by_loss_sees_the_whole_loss_of_the_batch_before(accumulate):
+    class Falling(pl.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.network = nn.Sequential(nn.Linear(6, 2))
+
+        def training_step(self, batch, batch_idx):
+            return self.network(batch[0]).sum() * 0 + (4.0 - batch_idx)
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    loop = {"closed_loop": {"kind": "pi", "sensor": "loss", "setpoint": 0.0, "kp": -1.0, "maximum": 10.0}}
+    seen = []
+
+    class Watch(pl.Callback):
+        def on_before_backward(self, trainer, module, loss):
+            seen.append(trainer.callbacks[0].clock.now.loss)
+
+    protocol = [{"target": "0", "opsin": {"kind": "drive", "amount": 0.0}, "light": loop}]
+    fit(protocol, Falling(), callbacks=[Watch()], max_epochs=1, accumulate_grad_batches=accumulate)
+    assert seen == [None, 4.0, 3.0, 2.0]
+
+
+def test_nothing_asks_the_device_where_no_light_does():
+    _, stimulating, seen = fit([SILENCE])
+    assert all(clock.loss is None and clock.metrics == {} for clock in seen.clocks)
+    assert stimulating.conductor.wants == frozenset()
+
+
+def test_a_light_by_metric_goes_by_the_last_logged_value(monkeypatch):
+    values = iter([0.9, 0.2, 0.9])
+
+    class Logging(ClassificationTask):
+        def on_train_epoch_end(self):
+            self.log("own", next(values))
+
+    task = Logging(partial(DenseNetwork, hidden=[4]), in_features=6)
+    light = {"closed_loop": {"kind": "trigger", "sensor": "metric:own", "below": 0.5, "hold": 2}}
+    assert fit(with_light(**light), task, max_epochs=3)[2].gates == [0] * 8 + [1, 1] + [1, 1]
+
+
+def test_a_metric_that_is_never_logged_is_refused():
+    light = {"closed_loop": {"kind": "trigger", "sensor": "metric:val/au", "below": 0.5}}
+    with pytest.raises(InputError, match=r"stimulus 1 .* metric 'val/au', which is never logged"):
+        fit(with_light(**light))
+
+    class Own(ClassificationTask):
+        pass
+
+    with pytest.raises(RunError, match="'val/au', which was not logged in the first epoch; logged were train/loss"):
+        fit(with_light(**light), Own(partial(DenseNetwork, hidden=[4]), in_features=6))
+
+
+def test_a_window_that_never_opens_is_refused_at_the_start():
+    with pytest.raises(InputError, match=r"stimulus 1 .*opens at 100 steps, the run has 8"):
+        fit(with_light(window={"start": 100}))
+
+
+def test_the_optimizer_rule_keeps_what_light_deprives_of_its_gradient():
+    def weights(protocol, **options):
+        task = task_of(optimizer=partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5))
+        found = []
+
+        class Watch(pl.Callback):
+            def on_train_batch_end(self, trainer, module, *_):
+                found.append(module.network.layers[0].weight.detach().clone())
+
+        fit(protocol, task, callbacks=[Watch()], **options)
+        return found
+
+    light = {"light": {"window": [2, 5]}}
+    acting, frozen = weights([{**SILENCE, **light}]), weights([{**SILENCE, **light, "optimizer": "freeze"}])
+    for step in range(2):
+        assert torch.equal(acting[step], frozen[step])
+    for step in range(2, 5):
+        assert torch.equal(frozen[step][:2], frozen[1][:2])
+        assert not torch.equal(acting[step][:2], acting[step - 1][:2])
+        assert not torch.equal(frozen[step][2:], frozen[step - 1][2:])
+    assert not torch.equal(frozen[5][:2], frozen[4][:2])
+    twice = weights([{**SILENCE, **light, "optimizer": "freeze"}], accumulate_grad_batches=2, max_epochs=4)
+    steps = twice[1::2]
+    assert torch.equal(steps[3][:2], steps[1][:2])
+    assert not torch.equal(steps[5][:2], steps[4][:2])
+
+
+def test_the_record_lies_in_the_run_folder_and_in_the_log(tmp_path):
+    _, stimulating, _ = fit(with_light(window=[2, 5]), name="first", logger=CSVLogger(tmp_path, name=None))
+    record = json.loads((tmp_path / "version_0" / "first" / "photostimulation.json").read_text())
+    assert record["protocol"] == stimulating.protocol.hash
+    assert stimulating.conductor.record.rows()[0]["steps"] == "2-4"
+    hparams = yaml.safe_load((tmp_path / "version_0" / "hparams.yaml").read_text())
+    assert hparams["protocol"] == stimulating.protocol.hash
+
+
+def checkpoint(trainer, path):
+    trainer.save_checkpoint(path)
+    return path
+
+
+def test_a_run_is_resumed_under_the_same_protocol_only(tmp_path):
+    trainer, stimulating, _ = fit(with_light(window=[2, 50]), max_epochs=1)
+    path = checkpoint(trainer, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match=f"trained under protocol {stimulating.protocol.hash}, this run has"):
+        fit(with_light(window=[2, 60]), resume=path)
+    _, resumed, seen = fit(with_light(window=[2, 60]), resume=path, force=True)
+    assert seen.clocks[0].step == 4
+    assert resumed.conductor.record.rows()[0]["batches"] == 4
+    _, resumed, _ = fit(with_light(window=[2, 50]), resume=path)
+    assert resumed.conductor.record.rows()[0]["batches"] == 2 + 4
+    plain = pl.Trainer(max_epochs=1, **QUIET)
+    plain.fit(task_of(), rows())
+    with pytest.raises(InputError, match="trained under no protocol"):
+        fit(with_light(window=[2, 50]), resume=checkpoint(plain, tmp_path / "b.ckpt"))
+
+
+def test_two_of_them_have_states_of_their_own(tmp_path):
+    first, second = Optogenetics([SILENCE], show=False), Optogenetics([{**SILENCE, "opsin": "sham"}], show=False)
+    trainer, _, _ = fit(with_light(window=[3, 9]), callbacks=[first, second])
+    states = torch.load(checkpoint(trainer, tmp_path / "c.ckpt"), weights_only=True)["callbacks"]
+    assert {key for key in states if key.startswith("Optogenetics")} == {
+        callback.state_key for callback in trainer.callbacks if isinstance(callback, Optogenetics)
+    }
+    with pytest.raises(RuntimeError, match="state_key"):
+        pl.Trainer(callbacks=[first, Optogenetics([SILENCE])], **QUIET)
+    pl.Trainer(callbacks=[first, Optogenetics([SILENCE], name="other")], **QUIET)
+
+
+def test_evaluation_stands_where_the_training_of_the_checkpoint_ended(tmp_path):
+    protocol = [{**SILENCE, "light": {"window": [3, 5]}, "phases": ["train", "test"]}]
+    trainer, _, _ = fit(protocol, max_epochs=1)
+    path, task = checkpoint(trainer, tmp_path / "d.ckpt"), task_of()
+    for protocol_of_test, lit in ((protocol, True), ([{**protocol[0], "light": {"window": [3, 4]}}], False)):
+        stimulating = Optogenetics(protocol_of_test, show=False)
+        tester, seen = pl.Trainer(callbacks=[stimulating], **QUIET), []
+        task.network.layers[2].register_forward_pre_hook(
+            lambda module, args, seen=seen: seen.append(bool(args[0][:, :2].any()))
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            tester.test(task, rows(), ckpt_path=path, verbose=False)
+        assert len(seen) == 4
+        assert any(seen) != lit
+
+
+def test_a_module_without_a_network_is_its_own(monkeypatch):
+    class Plain(pl.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.read = nn.Linear(6, 4), nn.Linear(4, 2)
+
+        def training_step(self, batch, batch_idx):
+            return nn.functional.cross_entropy(self.read(self.inner(batch[0])), batch[1])
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    module = Plain()
+    before = module.inner.weight.detach().clone()
+    fit([{"target": "inner", "opsin": "silence"}], module)
+    assert torch.equal(module.inner.weight, before)
+
+
+CONFIG = {
+    "model": {"class_path": "ClassificationTask", "init_args": {"network": "DenseNetwork"}},
+    "data": {"class_path": "BreastCancer", "init_args": {"batch_size": 64}},
+    "trainer": {"max_epochs": 1},
+}
+
+
+@pytest.mark.parametrize("form", ["list", "mapping", "path"])
+def test_protocols_of_every_form_pass_the_command_line(form, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    stimulus = {
+        **SILENCE,
+        "opsin": {"kind": "drive", "amount": 2.0, "unit": "sigma"},
+        "light": {"window": {"start": 1, "stop": 4}, "pulse": {"period": 2, "width": 1}},
+        "gradient": {"kind": "scaled", "factor": 0.5},
+        "phases": ["train", "validate"],
+    }
+    (tmp_path / "protocol.yaml").write_text(yaml.safe_dump([stimulus]))
+    protocol = {"list": [stimulus], "mapping": {"stimuli": [stimulus], "seed": 3}, "path": "protocol.yaml"}[form]
+    config = {
+        **CONFIG,
+        "trainer": {
+            **CONFIG["trainer"],
+            "callbacks": [{"class_path": "Optogenetics", "init_args": {"protocol": protocol}}],
+        },
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    assert main(["fit", "--config", "run.yaml", "--print_config"]) == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["trainer"]["callbacks"][0]["init_args"]["protocol"] == protocol
+    assert main(["fit", "--config", "run.yaml"]) == 0
+    table = capsys.readouterr().out
+    assert all(word in table for word in ("drive", "sigma", "2 in all"))
+    folder = tmp_path / "runs" / "version_0"
+    saved = yaml.safe_load((folder / "config.yaml").read_text())
+    assert saved["trainer"]["callbacks"][0]["init_args"]["protocol"] == protocol
+    assert json.loads((folder / "photostimulation.json").read_text())["stimuli"][0]["phases"]["train"]["batches"] == 2
+
+
+def test_a_bad_protocol_is_the_users_mistake(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    stimulus = {**SILENCE, "opsin": "silense"}
+    config = {
+        **CONFIG,
+        "trainer": {"callbacks": [{"class_path": "Optogenetics", "init_args": {"protocol": [stimulus]}}]},
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    assert main(["fit", "--config", "run.yaml"]) == 2
+    error = capsys.readouterr().err
+    assert "stimulus 1 (silense at hidden_0.post)" in error
+    assert "silence" in error
+    stimulus = {**SILENCE, "target": {"site": SITE, "units": [640]}}
+    config["trainer"]["callbacks"][0]["init_args"]["protocol"] = [stimulus]
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    assert main(["fit", "--config", "run.yaml"]) == 2
+    assert "units is [640]; the site has 64 units" in capsys.readouterr().err
