@@ -1,6 +1,6 @@
 """Clamp one or two factors of a rank-one tensor while it learns: the plateau shrinks, then it is gone.
 
-    python examples/rank_one_tensor.py --output rank_one_tensor --seeds 8
+    python examples/rank_one_tensor.py --output rank_one_tensor --seeds 9
 
 Writes OUTPUT/rank_one_tensor.csv (updates until the loss is below 1 % of what it was, per arm and seed) and a figure of
 the three loss curves: median and the middle 80 % of the seeds. The toy of Singh et al., arXiv:2404.07129.
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run all arms and seeds; write the table and the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("rank_one_tensor"), help="folder of table and figure")
-    parser.add_argument("--seeds", type=int, default=8, help="number of seeds")
+    parser.add_argument("--seeds", type=int, default=9, help="number of seeds")
     parser.add_argument("--updates", type=int, default=1_000)
     given = parser.parse_args(arguments)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)

@@ -15,6 +15,8 @@ from .zarr_store import ZarrStore
 __all__ = ["DESTINATIONS", "Store", "open_store"]
 
 DESTINATIONS = ("parquet", "zarr", "logger")
+# Bytes below which a file is rewritten with more rows: every checkpoint makes the recorder write.
+_SMALL = 2**20
 
 
 class Store(Protocol):
@@ -64,7 +66,7 @@ def open_store(destination: str, trainer: Trainer, filename: str) -> Store | Non
 
 
 class ParquetStore:
-    """A folder of Parquet files: one per rank and flush, each complete when it appears."""
+    """A folder of Parquet files: some per rank, each complete when it appears; small ones grow by what comes next."""
 
     def __init__(self, folder: Path, rank: int) -> None:
         self.folder, self.rank = folder, rank
@@ -90,8 +92,12 @@ class ParquetStore:
 
     def _write(self, table: pd.DataFrame) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        last = max((int(path.stem.rpartition("-")[2]) for path in self.parts()), default=-1)
-        path = self.folder / f"rank{self.rank}-{last + 1:06d}.parquet"
+        parts = self.parts()
+        if parts and parts[-1].stat().st_size < _SMALL:
+            table, path = pd.concat([pd.read_parquet(parts[-1]), table], ignore_index=True), parts[-1]
+        else:
+            last = int(parts[-1].stem.rpartition("-")[2]) if parts else -1
+            path = self.folder / f"rank{self.rank}-{last + 1:06d}.parquet"
         _replace(path, pa.Table.from_pandas(table, preserve_index=False))
 
 

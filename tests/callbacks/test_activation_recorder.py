@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from axonlight.callbacks import ActivationRecorder, read_activations
+from axonlight.callbacks.recording import writing
 from axonlight.errors import InputError
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
@@ -193,13 +194,18 @@ def test_training_is_the_same_with_and_without(tmp_path):
     assert torch.equal(*weights)
 
 
-def test_memory_is_bounded_by_files(tmp_path):
-    recorder = ActivationRecorder("1", "tensors", 1, max_bytes=2 * 4 * 5 * 4)
-    fit(tmp_path, recorder)
+def test_memory_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_SMALL", 1)  # every writing is a file of its own
+    fit(tmp_path, ActivationRecorder("1", "tensors", 1, max_bytes=2 * 4 * 5 * 4))
     files = sorted((tmp_path / "run" / "activations").iterdir())
     assert [len(pd.read_parquet(path)) for path in files] == [2, 2, 2]
-    fit(tmp_path, ActivationRecorder("1", "tensors", 1))
-    assert len(list((tmp_path / "run" / "activations").iterdir())) == 1
+
+
+def test_small_files_grow(tmp_path):
+    fit(tmp_path, ActivationRecorder("1", ["mean"], 1, max_bytes=1), ActivationRecorder("1", "max", 1, filename="one"))
+    assert [path.name for path in (tmp_path / "run" / "activations").iterdir()] == ["rank0-000000.parquet"]
+    first, second = read_activations(tmp_path / "run"), read_activations(tmp_path / "run", "one")
+    pd.testing.assert_frame_equal(first.drop(columns="mean"), second.drop(columns="max"))
 
 
 def test_the_logger_gets_scalars(tmp_path):
