@@ -88,7 +88,8 @@ class Target:
             InputError: If an entry is out of range, unknown, or along an axis that the site does not have or whose size
                 is not known.
         """
-        sizes = {**site.sizes, **(sizes or {})}
+        # in the order of the activation, where a first pass told it
+        sizes = {**(sizes or {}), **{axis: size for axis, size in site.sizes.items() if axis not in (sizes or {})}}
         axes = [axis for axis in site.axes or sizes if axis != "batch"]
         parts = self.parts(site, sizes, seed)
         result = torch.full([1] * len(axes), self.gain if isinstance(self.gain, float) else 1.0)

@@ -177,3 +177,10 @@ def test_a_size_that_nobody_knows():
 def test_values_of_the_wrong_kind_are_refused(values, message):
     with pytest.raises(InputError, match=message):
         Target(**{"site": "v", **values})
+
+
+def test_sizes_that_a_first_pass_told_keep_the_order_of_the_activation():
+    # a linear layer on (batch, position, unit): the site knows the size of its last axis alone
+    site = Site("linear", "linear", sizes={"unit": 4})
+    expression = Target("linear", units=[1]).expression(site, {"position": 3, "unit": 4})
+    assert expression.tolist() == [[0.0, 1.0, 0.0, 0.0]]
