@@ -195,7 +195,8 @@ def _matching(sites: Mapping[str, Site], pattern: str) -> dict[str, Site]:
 def _nothing_matches(network: nn.Module, pattern: str, names: Sequence[str]) -> str:
     if reason := _absent(network, pattern):
         return f"site {pattern!r} matches nothing in {type(network).__name__}: {reason}"
-    near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or list(names)
+    names = list(dict.fromkeys(names))
+    near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names
     return f"site {pattern!r} matches nothing in {type(network).__name__}; the nearest are {shown(near, 3)}"
 
 

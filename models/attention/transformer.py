@@ -66,6 +66,7 @@ class AttentionOnlyTransformer(nn.Module):
     ) -> None:
         super().__init__()
         sizes = {"in_features": in_features, "out_features": out_features, "num_layers": num_layers}
+        sizes["num_heads"] = num_heads
         for name, value in sizes.items():
             if value < 1:
                 raise InputError(f"{name} is {value}; it must be a positive integer")
