@@ -1,6 +1,6 @@
 """What light does at a site."""
 
-from .base import Opsin
+from .base import Opsin, towards
 from .noise import Noise, Resample
 from .patterns import Forbid, Induction, Match, OnlyLabels, PreviousToken
 from .registry import OPSINS, build_opsin
@@ -30,4 +30,5 @@ __all__ = [
     "Steer",
     "Subspace",
     "build_opsin",
+    "towards",
 ]

@@ -28,6 +28,7 @@ class Opsin:
         sets: Whether the new value replaces the old one, so that two of them on the same entries contradict each other.
         gradient: Gradient rule where the protocol names none: "block" for values that do not depend on the activation,
             "natural" otherwise.
+        draws: Whether it may draw random numbers from the seed of the step; where none does, the seed is not renewed.
         permanent: Whether it stays fully lit once light has reached it.
         axes: Axes that a site must have.
         keys: Keys of values in protocols where they differ from the name of the field (a field cannot be `value`).
@@ -42,6 +43,7 @@ class Opsin:
     rank: ClassVar[int] = 0
     sets: ClassVar[bool] = False
     gradient: ClassVar[str] = "natural"
+    draws: ClassVar[bool] = True
     permanent: ClassVar[bool] = False
     axes: ClassVar[tuple[str, ...]] = ("batch",)
     keys: ClassVar[Mapping[str, str]] = {}

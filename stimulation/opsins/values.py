@@ -33,6 +33,7 @@ class Silence(Opsin):
     """
 
     kind: ClassVar[str] = "silence"
+    draws: ClassVar[bool] = False
     rank: ClassVar[int] = 70
     sets: ClassVar[bool] = True
     gradient: ClassVar[str] = "block"
@@ -87,6 +88,7 @@ class Clamp(Opsin):
     level: float | str | tuple[float, ...]
 
     kind: ClassVar[str] = "clamp"
+    draws: ClassVar[bool] = False
     rank: ClassVar[int] = 60
     sets: ClassVar[bool] = True
     gradient: ClassVar[str] = "block"
@@ -169,6 +171,7 @@ class Drive(Opsin):
     unit: str = "absolute"
 
     kind: ClassVar[str] = "drive"
+    draws: ClassVar[bool] = False
     rank: ClassVar[int] = 30
 
     def __post_init__(self) -> None:
@@ -204,6 +207,7 @@ class Shunt(Opsin):
     gain: float
 
     kind: ClassVar[str] = "shunt"
+    draws: ClassVar[bool] = False
     rank: ClassVar[int] = 20
 
     def __post_init__(self) -> None:
@@ -230,6 +234,7 @@ class Sham(Opsin):
     """
 
     kind: ClassVar[str] = "sham"
+    draws: ClassVar[bool] = False
     rank: ClassVar[int] = 90
 
     def value(self, x: Tensor, intensity: Tensor, place: Place) -> Tensor:
