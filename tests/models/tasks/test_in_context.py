@@ -274,5 +274,7 @@ def test_a_loss_that_is_no_number_is_traced_to_its_layer():
     task, data = make_task(), make_data()
     with torch.no_grad():
         task.network.blocks[0].attention.projection.weight[0, 0] = math.nan
-    with pytest.raises(RunError, match=r"layer whose output is not finite is 'network.blocks.0.attention.projection"):
+    with pytest.raises(
+        RunError, match=r"in epoch 0, batch 0; the first layer .* 'network.exemplar_embedding \(Linear\)'"
+    ):
         fit(task, data, epochs=1, callbacks=[FiniteLoss()], limit_val_batches=0)
