@@ -120,6 +120,7 @@ class Arms:
         patience: int = 10,
         measure: Measure | None = None,
         measure_every: int | None = None,
+        visit: Callable[["Arms"], None] | None = None,
     ) -> "pd.DataFrame":
         """Train until so many updates are done, counted from the first call or from those that were loaded.
 
@@ -137,7 +138,9 @@ class Arms:
             patience: Evaluations in a row.
             measure: Called with the network of a run (its protocol in phase "validate"), the first evaluator's batch
                 and the tensors that it shares; what it returns is found in `measured`.
-            measure_every: Updates between measurements; None: at the end alone.
+            measure_every: Updates between measurements, and between visits; None: at the end alone.
+            visit: Called with these arms when measurements are due, after those: to save them, to keep networks of some
+                runs, to say how far they are.
 
         Returns:
             A row for every evaluation: arm, seed, samples (trained on), evaluator, loss, accuracy.
@@ -154,7 +157,7 @@ class Arms:
         unknown = set(every) - set(names)
         if unknown:
             raise InputError(f"evaluate_every names {sorted(unknown)[0]!r}; evaluators are {', '.join(names)}")
-        stops = Stops(every, measure_every if measure else None, updates)
+        stops = Stops(every, measure_every if measure or visit else None, updates)
         if not self._rows:
             self._evaluate(list(every))
         while self.updates < updates and any(group.packs for group in self._groups):
@@ -164,6 +167,8 @@ class Arms:
             if stops.measures(last) and measure is not None:
                 self._measure(measure)
             self._finish(stop_below, patience)
+            if stops.measures(last) and visit is not None:
+                visit(self)
         return self.table
 
     def _prepare(self, setting: Setting, updates: int) -> None:
