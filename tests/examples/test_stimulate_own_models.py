@@ -31,9 +31,8 @@ pytestmark = [
 
 
 def accuracies(text):
-    return {
-        line.split(":")[0]: [float(word) for word in line.split()[-2:]] for line in text.splitlines() if ":" in line
-    }
+    parts = [line.split(": accuracy ") for line in text.splitlines() if ": accuracy " in line]
+    return {name: [float(word) for word in words.split()] for name, words in parts}
 
 
 def test_channels_of_a_cnn(capsys):
