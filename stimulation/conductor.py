@@ -15,6 +15,7 @@ from .clock import Clock, Phase
 from .fiber import Fiber
 from .installation import Installation, explain_silence, stimulators_of
 from .light import LightState
+from .light.ahead import LightAhead
 from .protocol import PhotostimulationRecord, Protocol
 from .scene import Scene
 from .sensing import Sensing
@@ -87,6 +88,14 @@ class Conductor:
         before_pass = self.sources.before_pass if wiring.needs else None
         self._installation = Installation(network, self.stimulators, before_pass)
         self._batches = 0
+        self._lights = [LightAhead(stimulus.light) for stimulus in self.protocol.stimuli]
+        self._draws = any(stimulus.opsin.draws for stimulus in self.protocol.stimuli)
+        # where samples are told apart, or values come from other passes, every batch is another one
+        self._changes_always = bool(wiring.needs) or any(
+            stimulus.light.probability is not None or stimulus.target.classes is not None
+            for stimulus in self.protocol.stimuli
+        )
+        self._told: tuple[list[float], bool] | None = None
 
     @property
     def wants(self) -> frozenset[str]:
@@ -119,6 +128,7 @@ class Conductor:
     def remove(self) -> None:
         """Close all gates and take the hooks off; a second call changes nothing."""
         self._installation.remove()
+        self._told = None
         self._clear()
 
     @property
@@ -142,17 +152,27 @@ class Conductor:
         self._clear()
         self.scene.batch = batch
         self._batches += training
-        purpose = ("scene", self._batches) if training else ("scene", clock.phase, clock.step)
-        # for samples the clock may stand elsewhere on other ranks, so that it tells them apart
-        self.scene.step_seed.fill_(derive_seed(self.seed, *purpose, rank, clock.samples))
-        clock = replace(clock, metrics={**clock.metrics, **self.sensing.values()})
+        statistics = self.sensing.values()
+        if statistics:
+            clock = replace(clock, metrics={**clock.metrics, **statistics})
         levels = [self._level(number, clock) for number in range(len(self.states))]
+        if self._draws and any(levels):
+            purpose = ("scene", self._batches) if training else ("scene", clock.phase, clock.step)
+            # for samples the clock may stand elsewhere on other ranks, so that it tells them apart
+            self.scene.step_seed.fill_(derive_seed(self.seed, *purpose, rank, clock.samples))
+        self._note(levels, clock)
+        if self._changes_always or self._told != (levels, training):
+            self._tell(levels, clock, rank, world)
+
+    def _tell(self, levels: list[float], clock: Clock, rank: int, world: int) -> None:
+        """Set gates and flags; as long as levels stay as they are, so do these."""
+        training = clock.phase == "train"
         chosen = [self._assignment(number, clock, rank, world) for number in range(len(self.states))]
         for fiber in self.fibers:
             number = fiber.bound.number
             fiber.set_level(levels[number], self._samples(fiber, chosen[number], levels[number]))
-        self._note(levels, clock)
         self._set_flags(training)
+        self._told = levels, training
 
     def _level(self, number: int, clock: Clock) -> float:
         """Return the gate of a stimulus: light, kinetics, what is permanent; dark outside its phases."""
@@ -161,7 +181,7 @@ class Conductor:
             return 0.0
         # outside training nothing may be remembered
         state = self.states[number] if training else copy.deepcopy(self.states[number])
-        level = stimulus.light.intensity(clock, state)
+        level = self._lights[number].intensity(clock, state)
         if stimulus.opsin.kinetics is not None:
             memory = state.part("gate")
             if memory.get("step") != clock.step:  # kinetics go on once for every update
@@ -210,7 +230,7 @@ class Conductor:
 
     def darken(self) -> None:
         """Let no light in until the next `begin`."""
-        self.sources.due = set()
+        self.sources.due, self._told = set(), None
         for stimulator in self.stimulators:
             stimulator.darken()
 
