@@ -101,13 +101,14 @@ def write_progress_report(
     Path(folder).mkdir(parents=True, exist_ok=True)
     whole = pd.concat([table.assign(seed=seed) for seed, table in enumerate(tables)], ignore_index=True)
     whole.to_csv(paths.table, index=False)
-    figure = draw_progress_measures(list(tables), measure, level=learned_below, title=title)
+    figure = draw_progress_measures(list(tables), measure, level=learned_below)
     figure.savefig(paths.picture, dpi=150)
     times = {arm: [learning_time(table, arm, measure, learned_below) for table in tables] for arm in ARMS}
     times = {arm: found for arm, found in times.items() if not np.isnan(found).all()}
     answer = _answer(title, times, measure, learned_below, len(tables))
     caption = f"{measure} over updates: median over seeds, and the band of the middle 80 % of them."
-    drawing = Drawing(inline_svg(figure, "progress", f"{caption} {answer.summary}"), caption, answer.summary)
+    told = answer.summary.removesuffix(".")
+    drawing = Drawing(inline_svg(figure, "progress", f"{caption} {told}"), caption, told)
     section = Section("curves", "Over training", ((drawing,),))
     footer = f"Written by axonlight {__version__}."
     paths.markdown.write_text(markdown_page(answer, (section,), footer), encoding="utf-8")
@@ -134,7 +135,7 @@ def _answer(
     return Answer(
         name="progress measures",
         question=title,
-        summary=_ratio(times.get(PROGRESS, ()), times.get(CLAMPED, ())),
+        summary=f"{_ratio(times.get(PROGRESS, ()), times.get(CLAMPED, ()), seeds)}.",
         glance=f"learned: {measure} below {level:g}, at the checkpoints that there are",
         scale=f"{seeds} seed{'s' * (seeds != 1)}",
         warnings=(),
@@ -144,14 +145,15 @@ def _answer(
     )
 
 
-def _ratio(progress: Sequence[float], clamped: Sequence[float]) -> str:
+def _ratio(progress: Sequence[float], clamped: Sequence[float], seeds: int) -> str:
     """Say by which factor the progress measure is later, with the interval over seeds of a t test on logarithms."""
     pairs = [(p, c) for p, c in zip(progress, clamped, strict=False) if 0 < p < math.inf and 0 < c < math.inf]
     if not pairs:
-        return "No seed has both learning times."
+        return "No seed has both learning times"
     logs = np.log([p / c for p, c in pairs])
     said = f"The progress measure is learned {math.exp(logs.mean()):.2f} times as late as under stimulation throughout"
+    among = f"in the {len(pairs)} of {seeds} seeds that have both times"
     if len(pairs) < 2 or logs.std() == 0:
-        return f"{said}, in {len(pairs)} seed{'s' * (len(pairs) != 1)}."
+        return f"{said}, {among}"
     low, high = np.exp(stats.t.interval(0.95, len(logs) - 1, logs.mean(), stats.sem(logs)))
-    return f"{said} (95 % interval over {len(pairs)} seeds {low:.2f} to {high:.2f})."
+    return f"{said} (95 % interval {low:.2f} to {high:.2f}), {among}"

@@ -41,7 +41,7 @@ def test_page_table_and_figure(tmp_path):
     logs = np.log([10, 100, 10])
     low, high = np.exp(stats.t.interval(0.95, 2, logs.mean(), stats.sem(logs)))
     assert f"{math.exp(logs.mean()):.2f} times as late" in text
-    assert f"over 3 seeds {low:.2f} to {high:.2f}" in text
+    assert f"interval {low:.2f} to {high:.2f}), in the 3 of 3 seeds that have both times." in text
     page = paths.html.read_text()
     assert "<svg" in page
     assert "stimulated through training" in page
@@ -54,7 +54,7 @@ def test_seeds_without_both_times_are_left_out(tmp_path):
     text = write_progress_report([table(4, 1)], tmp_path, learned_below=0.5).markdown.read_text()
     assert "No seed has both learning times." in text
     text = write_progress_report([table(4, 1), table(1, 0)], tmp_path, learned_below=0.5).markdown.read_text()
-    assert "10.00 times as late as under stimulation throughout, in 1 seed." in text
+    assert "10.00 times as late as under stimulation throughout, in the 1 of 2 seeds that have both" in text
 
 
 def test_a_measure_that_is_not_there(tmp_path):
