@@ -30,7 +30,7 @@ def intensities(light, steps):
 
 
 @pytest.mark.parametrize(
-    "steps", [range(200), range(70, 130), [3, 150, 4, 64, 63, 65, 0]], ids=["all", "resumed", "wild"]
+    "steps", [range(200), range(70, 130), [3, 150, 4, 64, 63, 65, 15, 0]], ids=["all", "resumed", "wild"]
 )
 @pytest.mark.parametrize("name", OPEN_LOOP)
 def test_open_loop(name, steps):
