@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
@@ -89,7 +90,7 @@ class Protocol:
         stimuli = [stimulus.to_dict() for stimulus in self.stimuli]
         return json.loads(json.dumps({"version": self.version, "seed": self.seed, "stimuli": stimuli}))
 
-    @property
+    @cached_property  # Lightning asks for it at every hook of a callback
     def hash(self) -> str:
         """16 hexadecimal digits that tell its content, however it was written."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
