@@ -56,6 +56,8 @@ def type_schema(annotation: Any, class_schema: ClassSchema) -> Schema:
     Example:
         >>> type_schema(list[int] | None, lambda base, arguments: {})
         {'anyOf': [{'type': 'array', 'items': {'type': 'integer'}}, {'type': 'null'}]}
+        >>> type_schema(dict[str, Any], lambda base, arguments: {"const": base})
+        {'type': 'object', 'additionalProperties': {}}
     """
 
     def schema(part: Any) -> Schema:
@@ -121,7 +123,7 @@ def _tuple_schema(arguments: tuple[Any, ...], schema: Callable[[Any], Schema]) -
 
 
 def _class_schema(annotation: Any, class_schema: ClassSchema) -> Schema:
-    if not inspect.isclass(annotation) or annotation is inspect.Parameter.empty:
+    if not inspect.isclass(annotation) or annotation in (Any, inspect.Parameter.empty):
         return {}
     if is_typeddict(annotation):
         fields = get_type_hints(annotation)

@@ -35,14 +35,16 @@ def installed(protocol, network=None, **options):
 
 
 def test_micro_batches_of_one_update_share_the_light_and_not_the_noise():
-    conductor = installed(PULSES)
+    conductor = installed([{**PULSES[0], "opsin": {"kind": "noise", "sigma": 1.0}}])
     seeds = []
     for step in range(4):
         for _ in range(2):
             conductor.begin(Clock(step=step), {})
             assert conductor.fibers[0].lit == (step % 3 == 0)
-            seeds.append(conductor.scene.step_seed.item())
+            if conductor.fibers[0].lit:
+                seeds.append(conductor.scene.step_seed.item())
             conductor.end()
+    assert len(seeds) == 4
     assert len(set(seeds)) == len(seeds)
 
 
