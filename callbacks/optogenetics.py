@@ -175,8 +175,9 @@ class Optogenetics(Callback):
     # Training --------------------------------------------------------------------------------------------------
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check after the first epoch that what lights go by is logged."""
-        if trainer.current_epoch > 0:
+        """Check, once there was a validation, that what lights go by is logged."""
+        interval = trainer.check_val_every_n_epoch
+        if interval is not None and trainer.current_epoch >= interval:
             self.clock.check_metrics(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:

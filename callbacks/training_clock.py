@@ -93,7 +93,7 @@ class TrainingClock:
             self._loss = self.mean_over_ranks(loss.detach())
 
     def check_metrics(self, trainer: Trainer) -> None:
-        """Check after the first epoch that every metric that a light goes by was logged.
+        """Check that every metric that a light goes by was logged by now.
 
         Raises:
             RunError: If one was not.
@@ -102,7 +102,7 @@ class TrainingClock:
         for name in self.metrics:
             if name not in logged and name not in self._values:
                 raise RunError(
-                    f"a light goes by the metric {name!r}, which was not logged in the first epoch; logged were "
+                    f"a light goes by the metric {name!r}, which nothing has logged so far; logged were "
                     f"{', '.join(sorted(logged)) or 'none'}"
                 )
 

@@ -125,7 +125,7 @@ def test_a_metric_that_is_never_logged_is_refused():
     class Own(ClassificationTask):
         pass
 
-    with pytest.raises(RunError, match="'val/au', which was not logged in the first epoch; logged were train/loss"):
+    with pytest.raises(RunError, match="'val/au', which nothing has logged so far; logged were train/loss"):
         fit(with_light(**light), Own(partial(DenseNetwork, hidden=[4]), in_features=6))
 
 
@@ -159,6 +159,61 @@ def test_the_optimizer_rule_keeps_what_light_deprives_of_its_gradient():
     steps = twice[1::2]
     assert torch.equal(steps[3][:2], steps[1][:2])
     assert not torch.equal(steps[5][:2], steps[4][:2])
+
+
+class Several(pl.LightningModule):
+    """A task that makes K updates in a training step and tells of each."""
+
+    def __init__(self, updates):
+        super().__init__()
+        torch.manual_seed(0)
+        self.network = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2))
+        self.updates, self.update_listeners = updates, []
+        self.automatic_optimization = updates == 1
+
+    def training_step(self, batch, batch_idx):
+        if self.updates == 1:
+            loss = self.one(batch)
+            self.tell(loss)
+            return loss
+        for part in zip(*(tensor.chunk(self.updates) for tensor in batch), strict=True):
+            loss, optimizer = self.one(part), self.optimizers()
+            optimizer.zero_grad()
+            self.manual_backward(loss)
+            optimizer.step()
+            self.tell(loss)
+        return loss
+
+    def one(self, batch):
+        for listener in self.update_listeners:
+            listener.on_update_start(batch)
+        return nn.functional.cross_entropy(self.network(batch[0]), batch[1])
+
+    def tell(self, loss):
+        for listener in self.update_listeners:
+            listener.on_update_end(loss.detach())
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=0.05, weight_decay=0.1)
+
+
+def test_several_updates_in_a_step_are_as_many_steps():
+    loop = {"kind": "pi", "sensor": "loss", "setpoint": 0.0, "kp": -1.0}
+    protocol = [
+        {"target": {"site": "0", "units": [0]}, "opsin": "silence", "light": {"window": [3, 6]}, "optimizer": "freeze"},
+        {"target": "2", "opsin": {"kind": "noise", "sigma": 1.0}, "light": {"probability": 0.5, "closed_loop": loop}},
+    ]
+    runs = []
+    for updates in (1, 4):
+        task = Several(updates)
+        _, stimulating, _ = fit(protocol, task, loader=rows(batch=4 * updates))
+        assert task.update_listeners == []
+        runs.append((task, stimulating))
+    (first, one), (second, four) = runs
+    for name, value in first.state_dict().items():
+        assert torch.equal(second.state_dict()[name], value)
+    assert one.conductor.record.to_dict() == four.conductor.record.to_dict()
+    assert one.conductor.record.rows()[0]["steps"] == "3-5"
 
 
 def test_the_record_lies_in_the_run_folder_and_in_the_log(tmp_path):
