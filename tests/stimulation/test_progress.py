@@ -128,7 +128,7 @@ def test_what_cannot_be_measured_is_refused(checkpoints, tmp_path):
         ((SILENCE, [tmp_path / "no.ckpt"], task, batches), "there is no such file"),
         ((SILENCE, [tmp_path / "weights.pt"], task, batches), "does not say its step"),
         ((SILENCE, checkpoints, task, iter(())), "batches is empty"),
-        ((SILENCE, checkpoints, RankOneTensor(), batches), "progress at step 2: .* holds the weights of another"),
+        ((SILENCE, checkpoints, RankOneTensor(), batches), "progress at step 2: .* lacks truth"),
     ]:
         with pytest.raises(InputError, match=words):
             progress_measures(*arguments)
