@@ -181,7 +181,7 @@ class ClaimResult:
     """What the study says about a claim.
 
     Attributes:
-        kind: "necessity", "sufficiency" or "double_dissociation".
+        kind: "necessity", "sufficiency", "compensation" or "double_dissociation".
         subject: What it is about.
         outcome: "shown ...", "refuted: ...", "not decided: ..." or "not shown: ...".
         parts: The comparisons that it rests on.

@@ -1,4 +1,4 @@
-"""Claims that a study tests: that units are necessary, that they are sufficient, that two effects dissociate.
+"""Claims that a study tests: units are necessary, are sufficient, are compensated for, or dissociate.
 
 A claim adds no statistics. It names planned comparisons and the verdicts that they must have, so that whoever writes
 the study says before it runs what would count.
@@ -15,7 +15,7 @@ from .controls import control_arm_name
 
 __all__ = ["CLAIMS", "Claim", "Part", "checked_claims"]
 
-CLAIMS = ("necessity", "sufficiency", "double_dissociation")
+CLAIMS = ("necessity", "sufficiency", "compensation", "double_dissociation")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Claim:
     """What a study claims, and the comparisons that must speak for it.
 
     Attributes:
-        kind: "necessity", "sufficiency" or "double_dissociation".
+        kind: One of `CLAIMS`.
         subject: What it is about, as a sentence says it.
         parts: The comparisons; all of them must speak for it.
 
@@ -80,25 +80,40 @@ def checked_claims(given: Any, arms: Sequence[Arm], pairs: Sequence[Sequence[str
         kind, value = next(iter(values.items()))
         if kind == "double_dissociation":
             found.append(_dissociation(value, known))
+        elif kind == "compensation":
+            found.append(_compensation(value, known, reference_of))
         else:
             found.append(_of_arm(kind, value, known, reference_of))
     return found
 
 
 def _of_arm(kind: str, value: Any, arms: Mapping[str, Arm], reference_of: Mapping[str, str]) -> Claim:
-    name = _known(f"claims: {kind}", value, arms)
-    if arms[name].protocol is None or arms[name].control is not None:
-        raise InputError(f"claims: {kind} names the arm '{name}', which nothing stimulates; give it a protocol")
-    if name not in reference_of:
-        raise InputError(
-            f"claims: {kind} names the arm '{name}', which has no reference; name one that is no reference"
-        )
+    name = _stimulated(f"claims: {kind}", value, arms, reference_of)
     falls = kind == "necessity"
     parts = [Part(reference_of[name], name, ("better",) if falls else ("equivalent", "worse"))]
     others = control_arm_name(name, "random_units")
     if others in arms:
         parts.append(Part(others, name, ("better",) if falls else ("worse",), is_control=True))
     return Claim(kind, name, tuple(parts))
+
+
+def _compensation(value: Any, arms: Mapping[str, Arm], reference_of: Mapping[str, str]) -> Claim:
+    where = "claims: compensation"
+    values = check_mapping(where, value)
+    check_keys(where, values, ("trained", "acute"))
+    for key in ("trained", "acute"):
+        if key not in values:
+            raise InputError(f"{where} has no {key}; it is {{trained: ARM, acute: ARM}}")
+    trained, acute = (_stimulated(f"{where}: {key}", values[key], arms, reference_of) for key in ("trained", "acute"))
+    if trained == acute or reference_of[trained] != reference_of[acute]:
+        raise InputError(f"{where} names '{trained}' and '{acute}'; it needs two arms with one reference")
+    reference = reference_of[trained]
+    parts = (
+        Part(reference, acute, ("better",)),
+        Part(trained, acute, ("better",)),
+        Part(reference, trained, ("equivalent", "worse")),
+    )
+    return Claim("compensation", f"{acute} by {trained}", parts)
 
 
 def _dissociation(value: Any, arms: Mapping[str, Arm]) -> Claim:
@@ -123,6 +138,15 @@ def _dissociation(value: Any, arms: Mapping[str, Arm]) -> Claim:
     if parts[0] == parts[1]:
         raise InputError("claims: double_dissociation has the same entry twice; a dissociation needs two readouts")
     return Claim("double_dissociation", f"{parts[0].second} and {parts[1].second}", tuple(parts))
+
+
+def _stimulated(where: str, value: Any, arms: Mapping[str, Arm], reference_of: Mapping[str, str]) -> str:
+    name = _known(where, value, arms)
+    if arms[name].protocol is None or arms[name].control is not None:
+        raise InputError(f"{where} names the arm '{name}', which nothing stimulates; give it a protocol")
+    if name not in reference_of:
+        raise InputError(f"{where} names the arm '{name}', which has no reference; name one that is no reference")
+    return name
 
 
 def _known(where: str, value: Any, arms: Mapping[str, Arm]) -> str:

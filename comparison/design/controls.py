@@ -66,8 +66,10 @@ def control_arm_name(arm: str, control: str) -> str:
 
 
 def control_pairs(arms: Sequence[Any], pairs: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return what control arms are compared with: the arm that they are controls of, and sham with its reference too.
+    """Return what control arms are compared with: sham with the reference, the others with the arm that they belong to.
 
+    Sham is compared with its arm too where that differs from its reference by more than the protocol; else the figures
+    would be those of the comparison with the reference once more, and every correction stricter for nothing.
     What is untouched, or less touched, stands first, as the reference does, so that a positive difference is always
     what the stimulus costs.
 
@@ -75,12 +77,20 @@ def control_pairs(arms: Sequence[Any], pairs: Sequence[Sequence[str]]) -> list[l
         arms: All arms; those with `control` are control arms.
         pairs: Reference and other arm, of the arms that are no controls.
     """
-    reference_of = {second: first for first, second in pairs}
+    known = {arm.name: arm for arm in arms}
+    reference_of = {second: known[first] for first, second in pairs}
     found = []
     for arm in arms:
         if arm.control is None:
             continue
-        if arm.control == "sham" and arm.control_of in reference_of:
-            found.append([reference_of[arm.control_of], arm.name])
-        found.append([arm.name, arm.control_of])
+        reference = reference_of.get(arm.control_of) if arm.control == "sham" else None
+        if reference is not None:
+            found.append([reference.name, arm.name])
+        if reference is None or _but_for_light(reference) != _but_for_light(arm):
+            found.append([arm.name, arm.control_of])
     return found
+
+
+def _but_for_light(arm: Any) -> tuple[Any, ...]:
+    """Return what an arm is trained as, without what stimulates it."""
+    return arm.overrides, arm.null, arm.num_draws, arm.dense

@@ -17,6 +17,7 @@ from ...stimulation import Protocol
 from ...stimulation.batches import stimulated_network
 from ...stimulation.complement import complement
 from ...stimulation.controls import controls_of
+from ...stimulation.random_units import random_units
 from .arms import Arm
 from .controls import control_arm_name
 
@@ -102,8 +103,9 @@ def _resolve(arm: Arm, built: Built, seed: int, found: Stimulation) -> None:
 def _random_units(protocol: Protocol, network: nn.Module, seed: int, draws: int) -> list[dict[str, Any]]:
     """Return so many different choices of random units."""
     found: dict[str, Protocol] = {}
+    bound = protocol.bind(network)
     for attempt in range(_ATTEMPTS_PER_DRAW * draws):
-        one = controls_of(protocol, network, derive_seed(seed, "random_units", attempt)).protocols["random_units"]
+        one = random_units(protocol, bound, derive_seed(seed, "random_units", attempt))
         found.setdefault(one.hash, one)
         if len(found) == draws:
             return [one.to_dict() for one in found.values()]

@@ -7,6 +7,7 @@ from typing import Any
 
 from ... import __version__
 from ..analysis.tables import ArmSummary, ClaimResult, NamedComparison, ReportData
+from ..design.claims import CLAIMS
 
 __all__ = ["VERDICTS_SCHEMA", "finite", "verdicts_of"]
 
@@ -77,7 +78,7 @@ _ARM = _object(
     undefined=_said({"type": "object"}, "per metric: finished runs without a defined value"),
 )
 _CLAIM = _object(
-    kind={"enum": ["necessity", "sufficiency", "double_dissociation"]},
+    kind={"enum": list(CLAIMS)},
     subject=_said(_TEXT, "the arms that it is about"),
     outcome=_said(_TEXT, "shown, refuted, not decided or not shown, and why"),
     comparisons=_said({"type": "array", "items": _TEXT}, "names of the comparisons that it rests on"),
