@@ -12,7 +12,7 @@ from ...models import Site
 from ..kinetics import Kinetics
 from ..scene import Place
 
-__all__ = ["Opsin", "lit", "source_name", "towards"]
+__all__ = ["Opsin", "lit", "settle", "source_name", "towards"]
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Kinetics):
         return value.to_dict()
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def settle(opsin: Opsin, **values: Any) -> None:
+    """Write values of a frozen opsin while it is constructed.
+
+    Past the fields, too, where a value is derived: into the place that a cached property looks at.
+    """
+    for name, value in values.items():
+        opsin.__dict__[name] = value
 
 
 def source_name(need: Mapping[str, Any]) -> str:

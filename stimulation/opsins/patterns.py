@@ -197,7 +197,8 @@ class Match(_QueryRow):
         cosine = self._cosine(place)
         if self.temperature:
             return (cosine / self.temperature).softmax(dim=1)
-        return F.one_hot(cosine.argmax(dim=1), cosine.shape[1]).to(cosine.dtype)
+        numbers = torch.arange(cosine.shape[1], device=cosine.device)
+        return (cosine.argmax(dim=1, keepdim=True) == numbers).to(cosine.dtype)
 
     def _cosine(self, place: Place) -> Tensor:
         exemplars = place.scene.get("exemplars") if self.site is None else place.captured(self.site)[:, ::2]

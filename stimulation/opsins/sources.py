@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..scene import Place
-from .base import Opsin, source_name, towards
+from .base import Opsin, settle, source_name, towards
 from .checks import check_choice, check_count, check_flag, check_site
 from .patterns import forbidden
 
@@ -223,12 +223,3 @@ def of_shape(kind: str, value: Tensor, x: Tensor, place: Place) -> Tensor:
             f"{tuple(x.shape)}"
         )
     return value
-
-
-def settle(opsin: Opsin, **values: Any) -> None:
-    """Write values of a frozen opsin while it is constructed.
-
-    Past the fields, too, where a value is derived: into the place that a cached property looks at.
-    """
-    for name, value in values.items():
-        opsin.__dict__[name] = value

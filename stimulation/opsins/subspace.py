@@ -11,12 +11,12 @@ from torch import Tensor
 from ...errors import InputError
 from ...models import Site
 from ..scene import Place
-from .base import Opsin, lit, source_name
+from .base import Opsin, lit, settle, source_name
 from .checks import check_flag, check_site, is_number
 from .measures import finite, wide
 from .noise import donors
-from .sources import PASSES, named_source, of_shape, settle
-from .vectors import check_width, read_rows, rows_of
+from .sources import PASSES, named_source, of_shape
+from .vectors import Constant, check_width, read_rows, rows_of
 
 __all__ = ["SOURCES", "Steer", "Subspace"]
 
@@ -60,16 +60,16 @@ class Steer(Opsin):
         values, found = read_rows("vector of opsin steer", rows, self.sha256)
         if len(values) != 1:
             raise InputError(f"vector of opsin steer holds {len(values)} vectors; it must be one")
-        settle(self, vector=rows, sha256=found, direction=values[0])
+        settle(self, vector=rows, sha256=found, direction=Constant(values[0]))
 
     @cached_property
-    def direction(self) -> Tensor:
-        """The vector (D,) in float64; read at construction, not within a pass."""
-        return read_rows("vector of opsin steer", self.vector, self.sha256)[0][0]
+    def direction(self) -> Constant:
+        """The vector (D,); read at construction, not within a pass."""
+        return Constant(read_rows("vector of opsin steer", self.vector, self.sha256)[0][0])
 
     def value(self, x: Tensor, intensity: Tensor, place: Place) -> Tensor:
         """Return the activation with the vector added."""
-        vector = self.direction.to(x.dtype).to(x.device)
+        vector = self.direction.like(x)
         unit = _unit_axis(self.kind, x, place, len(vector))
         written = intensity != 0
         # what is not written must not reach the length
@@ -83,7 +83,7 @@ class Steer(Opsin):
     def check(self, site: Site) -> None:
         """Refuse a site of another number of units."""
         super().check(site)
-        check_width("steer", len(self.direction), site, site.size("unit"))
+        check_width("steer", len(self.direction.values), site, site.size("unit"))
 
 
 @dataclass(frozen=True)
@@ -148,31 +148,28 @@ class Subspace(Opsin):
                 f"coordinates of opsin subspace is {self.coordinates!r}; it must be {len(values)} finite numbers, one "
                 "per vector of the basis"
             )
-        settle(self, directions=torch.linalg.qr(values.T).Q, goal=self.goal)
+        settle(self, directions=Constant(torch.linalg.qr(values.T).Q), goal=self.goal)
 
     @cached_property
-    def directions(self) -> Tensor:
-        """Orthonormal directions (D, N) in float64; made at construction, not within a pass."""
-        return torch.linalg.qr(read_rows("basis of opsin subspace", self.basis, self.sha256)[0].T).Q
+    def directions(self) -> Constant:
+        """Orthonormal directions (D, N); made at construction, not within a pass."""
+        return Constant(torch.linalg.qr(read_rows("basis of opsin subspace", self.basis, self.sha256)[0].T).Q)
 
     @cached_property
-    def goal(self) -> Tensor | None:
+    def goal(self) -> Constant | None:
         """The point (D,) of the subspace that has the given coordinates; None: a source says."""
         if self.coordinates is None:
             return None
         values = read_rows("basis of opsin subspace", self.basis, self.sha256)[0]
         units = values / values.norm(dim=1, keepdim=True)
-        return torch.linalg.pinv(units) @ torch.tensor(self.coordinates, dtype=values.dtype)
+        return Constant(torch.linalg.pinv(units) @ torch.tensor(self.coordinates, dtype=values.dtype))
 
     def value(self, x: Tensor, intensity: Tensor, place: Place) -> Tensor:
         """Return the activation with the component within the subspace moved."""
-        unit = _unit_axis(self.kind, x, place, len(self.directions))
+        unit = _unit_axis(self.kind, x, place, len(self.directions.values))
         here = finite(wide(x)).movedim(unit, -1)
-        directions = self.directions.to(here.dtype).to(x.device)
-        if self.goal is None:
-            goal = finite(wide(self._other(x, place))).movedim(unit, -1)
-        else:
-            goal = self.goal.to(here.dtype).to(x.device)
+        directions = self.directions.like(here)
+        goal = self.goal.like(here) if self.goal else finite(wide(self._other(x, place))).movedim(unit, -1)
         component = ((goal - here) @ directions @ directions.T).movedim(-1, unit)
         return lit(x, x + intensity.clamp(0, 1) * component.to(x.dtype), intensity)
 
@@ -185,7 +182,7 @@ class Subspace(Opsin):
     def check(self, site: Site) -> None:
         """Refuse a site of another number of units."""
         super().check(site)
-        check_width("subspace", len(self.directions), site, site.size("unit"))
+        check_width("subspace", len(self.directions.values), site, site.size("unit"))
 
     def needs_source(self) -> Mapping[str, Any] | None:
         """Return the pass that the component comes from, if it comes from one."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor
 from ...errors import InputError
 from ...models import Site
 from ..scene import Place
-from .base import Opsin, lit, towards
+from .base import Opsin, lit, settle, towards
 from .checks import check_choice, check_number, is_number
 from .measures import UNITS, finite_mean, scale
+from .vectors import Constant
 
 __all__ = ["Clamp", "Drive", "Lesion", "Sham", "Shunt", "Silence"]
 
@@ -101,6 +103,13 @@ class Clamp(Opsin):
         if self.level != "mean" and not (numbers and all(map(is_number, numbers))):
             allowed = "a finite number, a list of them (one per unit) or 'mean'"
             raise InputError(f"value of opsin clamp is {self.level!r}; it must be {allowed}")
+        if isinstance(self.level, tuple):
+            settle(self, levels=self.levels)
+
+    @cached_property
+    def levels(self) -> Constant:
+        """One number per unit; made at construction, not within a pass."""
+        return Constant(torch.tensor(self.level, dtype=torch.float64))
 
     def value(self, x: Tensor, intensity: Tensor, place: Place) -> Tensor:
         """Return the activation moved to the level."""
@@ -126,7 +135,7 @@ class Clamp(Opsin):
         return torch.where(running.isnan(), here, running.to(here))
 
     def _levels(self, x: Tensor, place: Place) -> Tensor:
-        levels = torch.tensor(self.level, dtype=x.dtype, device=x.device)
+        levels = self.levels.like(x)
         if "unit" in place.axes and len(levels) != (width := x.shape[place.axes.index("unit")]):
             raise InputError(f"opsin clamp has {len(levels)} levels; site {place.site.name} has {width} units")
         return levels

@@ -13,9 +13,7 @@ from ...errors import InputError
 from ...models import Site
 from .checks import is_number
 
-__all__ = ["Rows", "check_width", "read_rows", "rows_of"]
-
-Rows = tuple[tuple[float, ...], ...]
+__all__ = ["Constant", "check_width", "read_rows", "rows_of"]
 
 READERS = (".npy", ".json", ".pt")
 
@@ -76,6 +74,41 @@ def read_rows(key: str, value: Any, sha256: str | None) -> tuple[Tensor, str | N
     if bool((rows == 0).all(dim=1).any()):
         raise InputError(f"{key} has a vector of zeros, which has no direction")
     return rows, found
+
+
+class Constant:
+    """Numbers that are brought to a device, and to a dtype, once: a copy at every pass would make the device wait.
+
+    Args:
+        values: The numbers, in float64.
+
+    Example:
+        >>> Constant(torch.tensor([1.0, 2.0], dtype=torch.float64)).like(torch.zeros(3, dtype=torch.float16))
+        tensor([1., 2.], dtype=torch.float16)
+    """
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+        self._copies: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Constant, (self.values,)
+
+    def like(self, x: Tensor) -> Tensor:
+        """Return the numbers in the dtype and on the device of a tensor."""
+        key = (x.dtype, x.device)
+        if torch.compiler.is_compiling() or key not in self._copies:
+            self._prepare(*key)
+        return self._copies[key]
+
+    # Run while a graph is traced; the graph reads the tensor that it left behind.
+    @torch.compiler.assume_constant_result
+    def _prepare(self, dtype: torch.dtype, device: torch.device) -> bool:
+        if (dtype, device) not in self._copies:
+            # validation may come first, and its tensors could not be used in training
+            with torch.inference_mode(False):
+                self._copies[dtype, device] = self.values.to(dtype).to(device)
+        return True
 
 
 def check_width(kind: str, width: int, site: Site, found: int | None) -> None:

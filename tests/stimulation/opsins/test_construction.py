@@ -183,3 +183,21 @@ def test_the_mean_is_the_batch_s_until_one_is_known():
     assert Clamp("mean").value(x, torch.ones(()), place)[1].tolist() == [2.0, 7.0, 9.0]
     assert Clamp("mean").needs_statistic() == "mean"
     assert Clamp(1.0).needs_statistic() is None
+
+
+@pytest.mark.parametrize(
+    "opsin",
+    [
+        {"kind": "steer", "vector": [1, 2, 3], "keep_norm": True},
+        {"kind": "subspace", "basis": [1, 2, 3], "coordinates": [1]},
+        {"kind": "clamp", "value": [1, 2, 3]},
+    ],
+    ids=lambda opsin: opsin["kind"],
+)
+def test_validation_before_training_leaves_nothing_that_training_could_not_use(opsin):
+    opsin, place = build_opsin(opsin), Place(UNITS, ("batch", "unit"), Scene())
+    with torch.inference_mode():
+        opsin.value(torch.ones(2, 3), torch.ones(()), place)
+    x = torch.ones(2, 3, requires_grad=True)
+    (gradient,) = torch.autograd.grad(opsin.value(x, torch.tensor(0.5), place).square().sum(), x)
+    assert gradient.any()
