@@ -20,15 +20,20 @@ __all__ = ["BatchLast"]
 # Matrices of this size and less are multiplied entry by entry.
 _SMALL = 16
 _MATMUL = (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__, torch.bmm, torch.Tensor.bmm)
+_MUL = (torch.mul, torch.Tensor.mul, torch.Tensor.__mul__)
 _SOFTMAX = (torch.softmax, torch.Tensor.softmax, F.softmax)
 
 
 class BatchLast(TorchFunctionMode):
     """While a graph is traced, replaces operations on batches of sequences by equal ones with the batch last in memory.
 
-    Linear maps, layer norms and softmax of (B, T, ...), look-ups (B, T) in tables, and products of small matrices.
+    Linear maps, layer norms, sums, products and softmax of (B, T, ...), and look-ups (B, T) in tables.
     Results have the same shapes and, but for the order of summation, the same values and derivatives. Everything else
     is left as it is.
+
+    Args:
+        learned_tables: Whether tables are learned: looking up is then a product with one-hot columns, whose derivative
+            is a product too, and not a scatter.
 
     Example:
         >>> x, weight = torch.randn(32, 5, 64), torch.randn(8, 64)
@@ -38,11 +43,15 @@ class BatchLast(TorchFunctionMode):
         (torch.Size([32, 5, 8]), (1, 32, 160), True)
     """
 
+    def __init__(self, learned_tables: bool = True) -> None:
+        super().__init__()
+        self.learned_tables = learned_tables
+
     def __torch_function__(
         self, func: Callable, types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        form = _FORMS.get(func)
+        form = _FORMS.get(func) if func is not F.embedding or self.learned_tables else None
         found = form(*args, **kwargs) if form is not None else NotImplemented
         return func(*args, **kwargs) if found is NotImplemented else found
 
@@ -98,10 +107,33 @@ def _layer_norm(
     return y.permute(2, 1, 0)
 
 
-def _embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, *args: Any, **kwargs: Any) -> Any:  # noqa: A002
-    """Look up by a product with one-hot columns: its derivative is a product too, and not a scatter."""
-    plain = padding_idx is None and not any(args) and not any(kwargs.values())
-    if input.dim() != 2 or not plain or not torch.is_grad_enabled():
+def _sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:  # noqa: A002
+    """Keep the batch last in what a sum leaves, too."""
+    if input.dim() < 3 or not isinstance(dim, int) or dim in (0, -input.dim()) or dtype is not None:
+        return NotImplemented
+    moved = dim - 1 if dim > 0 else dim - 1 + input.dim()
+    return input.movedim(0, -1).sum(moved % input.dim(), keepdim).movedim(-1, 0)
+
+
+def _mul(input: Tensor, other: Any) -> Any:  # noqa: A002
+    """Keep the batch last in the derivative of a factor that was spread along a dimension, too."""
+    if not isinstance(other, Tensor) or input.dim() < 3 or input.dim() != other.dim() or input.shape == other.shape:
+        return NotImplemented
+    if input.shape[0] != other.shape[0]:
+        return NotImplemented
+    return (input.movedim(0, -1) * other.movedim(0, -1)).movedim(-1, 0)
+
+
+def _embedding(
+    input: Tensor,  # noqa: A002
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Any:
+    if input.dim() != 2 or padding_idx is not None or max_norm is not None or scale_grad_by_freq or sparse:
         return NotImplemented
     batch, positions = input.shape
     rows = torch.arange(weight.shape[0], device=weight.device)
@@ -113,6 +145,9 @@ _FORMS: dict[Callable, Callable[..., Any]] = {
     F.linear: _linear,
     F.layer_norm: _layer_norm,
     F.embedding: _embedding,
+    torch.sum: _sum,
+    torch.Tensor.sum: _sum,
+    **dict.fromkeys(_MUL, _mul),
     **dict.fromkeys(_MATMUL, _matmul),
     **dict.fromkeys(_SOFTMAX, _softmax),
 }

@@ -143,7 +143,7 @@ class EvaluationProgram:
     ) -> None:
         self.network, self.union, self.inputs = network, union, inputs
         self.loss, self.score = loss, score
-        self._traced = Traced(self._evaluate, compiled)
+        self._traced = Traced(self._evaluate, compiled, learns=False)
 
     def __call__(self, *args: Any) -> tuple[Tensor, Tensor]:
         """Return losses (R,) and scores (R,).

@@ -22,6 +22,7 @@ class Traced:
     Args:
         function: The function. It returns nested tensors.
         compiled: Whether TorchInductor compiles the operations; else they run one by one.
+        learns: Whether derivatives are taken.
 
     Example:
         >>> double = Traced(lambda pair: {"sum": pair[0] + pair[1]}, compiled=False)
@@ -29,8 +30,8 @@ class Traced:
         {'sum': tensor([2., 2.])}
     """
 
-    def __init__(self, function: Callable[..., Any], compiled: bool = True) -> None:
-        self.function, self.compiled = function, compiled
+    def __init__(self, function: Callable[..., Any], compiled: bool = True, learns: bool = True) -> None:
+        self.function, self.compiled, self.learns = function, compiled, learns
         self._run: Callable[..., Any] | None = None
         self._given: pytree.TreeSpec | None = None
         self._returned: pytree.TreeSpec | None = None
@@ -51,7 +52,7 @@ class Traced:
         flat, self._given = pytree.tree_flatten(args)
         copies = [value.clone() for value in flat]
         try:
-            with torch.no_grad(), BatchLast() if self.compiled else nullcontext():
+            with torch.no_grad(), BatchLast(self.learns) if self.compiled else nullcontext():
                 graph = make_fx(self._flat)(*copies)
         except InputError:
             raise
