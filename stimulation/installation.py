@@ -124,7 +124,9 @@ def explain_silence(network: nn.Module, stimulator: Stimulator) -> str:
         path = path.rpartition(".")[0]
         module = network.get_submodule(path)
         if isinstance(module, (nn.TransformerEncoderLayer, nn.TransformerEncoder)):
-            return f"{type(module).__name__} took its fused path, which runs no module within; take {path} itself"
+            return (
+                f"{type(module).__name__} took its fused path, which runs no module within; take {path or 'all of it'}"
+            )
     return (
         "the forward pass does not come by, or runs in a graph that was captured before the hooks were put on; take a "
         "module that the network calls (not one whose weights it reads), and export or capture it later"

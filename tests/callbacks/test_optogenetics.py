@@ -3,13 +3,16 @@
 import json
 import warnings
 from functools import partial
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
 import torch
 import yaml
 from axonlight.callbacks import Optogenetics
+from axonlight.callbacks.training_clock import _share
 from axonlight.cli import main
+from axonlight.datamodules.loading import InMemoryLoader
 from axonlight.errors import InputError, RunError
 from axonlight.models import ClassificationTask, DenseNetwork
 from lightning.pytorch.loggers import CSVLogger
@@ -159,6 +162,29 @@ def test_the_optimizer_rule_keeps_what_light_deprives_of_its_gradient():
     steps = twice[1::2]
     assert torch.equal(steps[3][:2], steps[1][:2])
     assert not torch.equal(steps[5][:2], steps[4][:2])
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_samples_of_all_ranks_are_numbered_once(ranks):
+    """In batches that are cut in consecutive parts, of 7 and at last 1 row, as in those that are dealt out."""
+    data = torch.arange(29)
+    for number in range(5):
+        found, totals = [], set()
+        for rank in range(ranks):
+            loader = InMemoryLoader([data], 7, shuffle=True, rank=rank, world_size=ranks)
+            local = loader.batch_sizes[number]
+            first, place, places, total = _share(trainer_like(rank, ranks, loader), local, number)
+            found += [first + row * places + place for row in range(local)]
+            totals.add(total)
+        assert sorted(found) == list(range(totals.pop()))
+        assert not totals
+    dealt = [_share(trainer_like(rank, ranks, rows()), 4, 0) for rank in range(ranks)]
+    numbers = [first + row * places + place for first, place, places, _ in dealt for row in range(4)]
+    assert sorted(numbers) == list(range(4 * ranks))
+
+
+def trainer_like(rank, ranks, loader):
+    return SimpleNamespace(global_rank=rank, world_size=ranks, train_dataloader=loader)
 
 
 class Several(pl.LightningModule):
