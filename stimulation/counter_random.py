@@ -9,8 +9,8 @@ A number is a word of 32 bits: the place, keyed by one word of seed and stream, 
 The mixing is the permutation of words with the lowest known bias among those of two multiplications (Wellons,
 "hash-prospector"); words are held in int64, where neither factor lets a product overflow. It is no cipher.
 
-To a compiler the words are one operation, not the thirty that they are made of: fused into a kernel those took longer
-to compile (8 s; Threefry, which was tried too, 25 s) than they ever take to run.
+To a compiler the words are one operation, not the thirty that they are made of: fused into a kernel those add seconds
+to every compilation (Threefry, Salmon et al. 2011, which was tried too, three times as many).
 """
 
 import math
