@@ -156,11 +156,12 @@ class Conductor:
         if statistics:
             clock = replace(clock, metrics={**clock.metrics, **statistics})
         levels = [self._level(number, clock) for number in range(len(self.states))]
+        if any(levels):
+            self._note(levels, clock)
         if self._draws and any(levels):
             purpose = ("scene", self._batches) if training else ("scene", clock.phase, clock.step)
             # for samples the clock may stand elsewhere on other ranks, so that it tells them apart
             self.scene.step_seed.fill_(derive_seed(self.seed, *purpose, rank, clock.samples))
-        self._note(levels, clock)
         if self._changes_always or self._told != (levels, training):
             self._tell(levels, clock, rank, world)
 

@@ -90,12 +90,11 @@ class Fiber:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the activation with the new values written where light and expression meet."""
-        axes = self.site.axes_of(x)
-        place = Place(self.site, axes, self.scene, self.bound.number)
-        batch_dim = axes.index("batch") if "batch" in axes else 0
-        plain = None if torch.compiler.is_compiling() else self._plain_write(x, place, batch_dim)
+        plain = None if torch.compiler.is_compiling() else self._plain_write(x)
         if plain is not None:
             return torch.where(*plain, x)
+        axes, batch_dim = self._axes(x)
+        place = Place(self.site, axes, self.scene, self.bound.number)
         intensity = self._intensity(x, axes, batch_dim)
         written = intensity != 0
         entries = self.opsin.entries(x, place)
@@ -110,19 +109,25 @@ class Fiber:
         target = self.scene.batch.get("target")
         return write(x, value.to(x.dtype), written, self.rule, target, batch_dim)
 
-    def _plain_write(self, x: Tensor, place: Place, batch_dim: int) -> tuple[Tensor, Tensor] | None:
+    def _plain_write(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
         """Return the entries and the value of full light that sets a value whatever the activation is; else None.
 
         Most clamps are of this kind: one `torch.where` is all that they need.
         """
         if self._level is None or self.samples is not None or self.rule.kind not in ("block", "natural"):
             return None
-        key = (self._level, x.shape[:batch_dim] + x.shape[batch_dim + 1 :], x.dtype, x.device)
+        key = (self._level, x.shape, x.dtype, x.device)
         if key not in self._plain_writes:
-            light, constant = self._light(x, place.axes, batch_dim), self.opsin.constant(x, place)
+            axes, batch_dim = self._axes(x)
+            constant = self.opsin.constant(x, Place(self.site, axes, self.scene, self.bound.number))
+            light = self._light(x, axes, batch_dim)
             is_full = self._level * min(self._least.values()) >= 1
             self._plain_writes[key] = (light != 0, constant) if is_full and constant is not None else None
         return self._plain_writes[key]
+
+    def _axes(self, x: Tensor) -> tuple[tuple[str, ...], int]:
+        axes = self.site.axes_of(x)
+        return axes, axes.index("batch") if "batch" in axes else 0
 
     def _forget(self) -> None:
         self._lights.clear()

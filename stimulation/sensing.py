@@ -35,6 +35,8 @@ class Sensing:
 
     def gather(self) -> None:
         """Put together over ranks what the pass left at the sites; nothing waits for the device."""
+        if not self.sensed and not self.averaged:
+            return
         found = [stimulator.sensed for stimulator in self.sensed.values()]
         if found and all(value is not None for value in found):
             self._latest = combined(torch.stack(found), self.mean_over_ranks)  # type: ignore[arg-type]
