@@ -119,10 +119,11 @@ class Fiber:
         key = (self._level, x.shape, x.dtype, x.device)
         if key not in self._plain_writes:
             axes, batch_dim = self._axes(x)
-            constant = self.opsin.constant(x, Place(self.site, axes, self.scene, self.bound.number))
-            light = self._light(x, axes, batch_dim)
-            is_full = self._level * min(self._least.values()) >= 1
-            self._plain_writes[key] = (light != 0, constant) if is_full and constant is not None else None
+            with torch.inference_mode(False), torch.no_grad():  # what validation leaves behind, training uses
+                constant = self.opsin.constant(x, Place(self.site, axes, self.scene, self.bound.number))
+                light = self._light(x, axes, batch_dim)
+                is_full = self._level * min(self._least.values()) >= 1
+                self._plain_writes[key] = (light != 0, constant) if is_full and constant is not None else None
         return self._plain_writes[key]
 
     def _axes(self, x: Tensor) -> tuple[tuple[str, ...], int]:
@@ -139,7 +140,8 @@ class Fiber:
             return self._light(x, axes, batch_dim)
         key = (self._level, x.shape[:batch_dim] + x.shape[batch_dim + 1 :], x.dtype, x.device)
         if key not in self._lights:
-            self._lights[key] = self._light(x, axes, batch_dim)
+            with torch.inference_mode(False), torch.no_grad():
+                self._lights[key] = self._light(x, axes, batch_dim)
         return self._lights[key]
 
     def _light(self, x: Tensor, axes: tuple[str, ...], batch_dim: int) -> Tensor:
@@ -164,7 +166,7 @@ class Fiber:
         key = (sizes, axes, device)
         if key not in self._expressions:
             self.sizes = dict(zip(axes, sizes, strict=True))
-            with torch.no_grad():
+            with torch.inference_mode(False), torch.no_grad():
                 expression = self.bound.expression(self.sizes)
             self._least[key] = float(expression[expression > 0].min()) if (expression > 0).any() else 0.0
             self._expressions[key] = expression.to(device)

@@ -261,3 +261,20 @@ def test_an_unlit_site_costs_one_look():
 
 def test_reading_protocols_of_every_form():
     assert Conductor(Protocol.build(PULSES), network_of()).protocol == Conductor(PULSES, network_of()).protocol
+
+
+@pytest.mark.parametrize(
+    "opsin", ["silence", {"kind": "shunt", "gain": 0.5}, {"kind": "clamp", "value": [1.0, 2.0, 3.0]}]
+)
+def test_what_a_validation_leaves_behind_serves_training(opsin):
+    network, x = DenseNetwork(4, 1, hidden=[3]), torch.randn(5, 4)
+    stimulus = {"target": {"site": "hidden_0.post"}, "opsin": opsin, "phases": ["train", "validate"]}
+    conductor = Conductor([stimulus], network)
+    conductor.install()
+    with torch.inference_mode():
+        conductor.begin(Clock(phase="validate"), {"input": x})
+        network(x)
+        conductor.end(training=False)
+    conductor.begin(Clock(step=0), {"input": x})
+    network(x).sum().backward()
+    assert network.layers[0].weight.grad is not None

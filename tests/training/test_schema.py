@@ -163,7 +163,7 @@ def test_fragments_are_valid(validator):
 
 
 # Public, but only to be derived from, layers of networks, or many networks at once.
-BASES = {"Activation", "Task", "NamedData", "TableDataModule", "EdgeLinear", "Replicas"}
+BASES = {"Activation", "Task", "NamedData", "TableDataModule", "EdgeLinear", "Electrode", "RankOneTensor", "Replicas"}
 
 
 @pytest.mark.parametrize(
