@@ -126,7 +126,8 @@ def plateau_share(
 
     The rule: the share of the samples from the start to `phase_change_point` (to the end, if that is never reached)
     during which the curve, linear between evaluations, lies within `tolerance` times the level of the level. A loss
-    that falls exponentially from ln 5 to the threshold spends 11 % of the time within 10 % of ln 2.
+    that falls exponentially from ln 5 to the threshold spends 11 % of the time within 10 % of ln 2. Look at the first
+    loss too: a curve that starts at the level was near it from the start, which is no plateau that it fell to.
 
     Args:
         samples: Samples trained on at each evaluation, increasing.
