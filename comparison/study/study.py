@@ -108,7 +108,7 @@ class Study:
     def size(self) -> str:
         """The plan in one sentence."""
         fields, plan = self.fields, self.plan
-        draws = [arm.num_draws for arm in fields.all_arms if arm.num_draws]
+        draws = [arm.num_draws for arm in fields.all_arms if arm.null is not None]
         number = " to ".join(f"{count}" for count in dict.fromkeys((min(draws), max(draws)))) if draws else ""
         drawn = f", {number} draw{'s' * (number != '1')} per null model" if draws else ""
         seeds = "1 seed" if fields.seeds == 1 else f"{fields.seeds} seeds"
