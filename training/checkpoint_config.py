@@ -12,13 +12,15 @@ from typing import Any
 
 import torch
 import yaml
+from lightning.pytorch import Callback, Trainer
 from torch import nn
 
+from ..callbacks import Optogenetics
 from ..errors import InputError
 from ..structures import Hierarchy
 from .config_files import is_text
 
-__all__ = ["check_fit", "requested_checkpoint", "resolve_checkpoint", "stored_config"]
+__all__ = ["check_fit", "check_stimulation", "requested_checkpoint", "resolve_checkpoint", "stored_config"]
 
 # Filled by links from the data; a stored value would contradict data with other columns instead of being checked.
 LINKED = ("in_features", "num_classes", "feature_names", "hierarchy")
@@ -177,6 +179,22 @@ def check_fit(path: Path, model: nn.Module) -> None:
         raise InputError(
             f"checkpoint '{path}' does not fit the network of the config: {differences[0]}{more}; "
             "leave out the settings that change the network's shape, or train that network first"
+        )
+
+
+def check_stimulation(path: Path, trainer: Trainer) -> None:
+    """Check that training does not go on unstimulated where it was stimulated.
+
+    Raises:
+        InputError: If the run of the checkpoint had a protocol and this one has none.
+    """
+    kind = Optogenetics.__qualname__
+    stored = [state for key, state in (_load(path).get("callbacks") or {}).items() if key.startswith(kind)]
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    if stored and not any(isinstance(callback, Optogenetics) for callback in callbacks):
+        raise InputError(
+            f"checkpoint '{path}' was trained under protocol {stored[0].get('hash')} and the config has no {kind}; add "
+            f"the callback with its protocol, or with force: true and another one (the opsin sham leaves all as it is)"
         )
 
 

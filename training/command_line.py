@@ -20,7 +20,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 # Imported for their names: a config may then give short class names.
 from .. import __version__, activations, callbacks, datamodules, models
 from ..errors import InputError, RunError
-from .checkpoint_config import check_fit, requested_checkpoint, resolve_checkpoint, stored_config
+from .checkpoint_config import check_fit, check_stimulation, requested_checkpoint, resolve_checkpoint, stored_config
 from .config_files import with_shipped_configs
 from .imports import apply_import_policy, take_allow_imports
 from .parse_errors import condense
@@ -120,6 +120,8 @@ class AxonlightCLI(LightningCLI):
         super().instantiate_classes()
         if checkpoint := self._get(self.config, "ckpt_path"):
             check_fit(Path(checkpoint), self.model)
+            if self.subcommand == "fit":
+                check_stimulation(Path(checkpoint), self.trainer)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Read the data, then build the trainer with this package's loggers and callbacks beside the config's.

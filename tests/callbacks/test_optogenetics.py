@@ -375,3 +375,17 @@ def test_a_bad_protocol_is_the_users_mistake(tmp_path, monkeypatch, capsys):
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
     assert main(["fit", "--config", "run.yaml"]) == 2
     assert "units is [640]; the site has 64 units" in capsys.readouterr().err
+
+
+def test_training_goes_on_unstimulated_only_if_that_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    callbacks = [{"class_path": "Optogenetics", "init_args": {"protocol": [SILENCE]}}]
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(CONFIG))
+    (tmp_path / "lit.yaml").write_text(yaml.safe_dump({"trainer": {"callbacks": callbacks}}))
+    assert main(["fit", "--config", "run.yaml", "--config", "lit.yaml"]) == 0
+    more = ["--config", "run.yaml", "--ckpt_path", "last", "--trainer.max_epochs", "2"]
+    capsys.readouterr()
+    assert main(["fit", *more]) == 2
+    assert "was trained under protocol" in capsys.readouterr().err
+    assert main(["test", *more[:4]]) == 0
+    assert main(["fit", *more, "--config", "lit.yaml"]) == 0
