@@ -115,7 +115,7 @@ def opposite(opsin: Opsin) -> Opsin:
     if isinstance(opsin, Shunt):
         return replace(opsin, gain=2 - opsin.gain)
     if isinstance(opsin, Steer):
-        return replace(opsin, vector=tuple((-opsin.direction).tolist()), sha256=None)
+        return replace(opsin, vector=tuple((-opsin.direction.values).tolist()), sha256=None)
     if isinstance(opsin, Clamp) and not isinstance(opsin.level, str):
         return replace(opsin, level=_negative(opsin.level))
     if isinstance(opsin, Induction):

@@ -67,7 +67,7 @@ def _elsewhere(item: BoundStimulus, seed: int, sizes: Sizes, taken: Taken) -> tu
     random = np.random.default_rng(derive_seed(seed, "random_units", item.stimulus.name, item.site.name))
     opsin = item.stimulus.opsin
     if isinstance(opsin, Steer) and not any(item.target.chooses(key) for key in _EXCHANGED):
-        vector = tuple(random.permutation(opsin.direction.tolist()).tolist())
+        vector = tuple(random.permutation(opsin.direction.values.tolist()).tolist())
         return replace(item.target, site=(item.site.name,)), replace(opsin, vector=vector, sha256=None)
     key = _exchanged_key(item, sizes, taken)
     part = item.target.parts(item.site, _sizes(item, sizes), item.seed)[_EXCHANGED[key]].numpy()
@@ -107,7 +107,7 @@ def _moved(opsin: Opsin, own: Sequence[int], chosen: Sequence[int]) -> Opsin:
     if isinstance(opsin, Clamp) and isinstance(opsin.level, tuple):
         return replace(opsin, level=_exchange(opsin.level, own, chosen))
     if isinstance(opsin, Steer):
-        return replace(opsin, vector=_exchange(tuple(opsin.direction.tolist()), own, chosen), sha256=None)
+        return replace(opsin, vector=_exchange(tuple(opsin.direction.values.tolist()), own, chosen), sha256=None)
     if "unit" in opsin.axes:
         raise InputError(f"opsin {opsin.kind} depends on which unit is which")
     return opsin
