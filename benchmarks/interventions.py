@@ -21,6 +21,8 @@ is the median over rounds of those pairs, with its quartiles.
 """
 
 import argparse
+import importlib.metadata
+import importlib.util
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -37,7 +39,7 @@ AIMS = {
     "eager": {"stimulus off": 1.02, "stimulus on": 1.06, "stimulus pulsing": 1.06},
     "compiled": {"stimulus off": 1.06, "stimulus on": 1.06, "stimulus pulsing": 1.06},
 }
-LIBRARIES = {"TransformerLens": transformer_lens_step, "nnsight": nnsight_step, "pyvene": pyvene_step}
+LIBRARIES = {"transformer-lens": transformer_lens_step, "nnsight": nnsight_step, "pyvene": pyvene_step}
 Step = Callable[[], object]
 
 
@@ -197,7 +199,9 @@ def main() -> None:
     options = parser.parse_args()
     options.rounds = options.rounds or (10 if options.quick else 60)
     torch.set_num_threads(1)
-    print(machine(options.device))
+    installed = [name for name in LIBRARIES if importlib.util.find_spec(name.replace("-", "_"))]
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in installed]
+    print(", ".join([machine(options.device), *versions]))
     for way in ("eager", "compiled") if options.compile else ("eager",):
         for shape in SHAPES[:1] if options.quick else SHAPES:
             compare(shape, way, options)
