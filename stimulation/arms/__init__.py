@@ -2,5 +2,6 @@
 
 from .arms import Arms, accuracy
 from .data import ArmData
+from .measures import measure_heads
 
-__all__ = ["ArmData", "Arms", "accuracy"]
+__all__ = ["ArmData", "Arms", "accuracy", "measure_heads"]

@@ -103,6 +103,8 @@ class Arms:
         self._states: dict[tuple[str, int], dict[str, Any]] = {}
         self.updates, self._rows, self._measured = 0, [], []
         self._groups: list[Group] = []
+        self._given: tuple[Any, AdamRule] | None = None
+        self._kept = -1  # number of updates after which tensors were taken up
 
     # Training --------------------------------------------------------------------------------------------------
 
@@ -128,8 +130,8 @@ class Arms:
             data: `ArmData`, or a data module such as `FewShotSequences`.
             updates: Updates in all.
             learning_rate: That of Adam.
-            evaluate_every: Updates between evaluations, by evaluator where they differ; the first and the last state
-                are evaluated too.
+            evaluate_every: Updates between evaluations, by evaluator where they differ (those left out are not used);
+                the first and the last state are evaluated too.
             betas: Those of Adam.
             eps: That of Adam.
             weight_decay: Decoupled, as in AdamW.
@@ -148,10 +150,7 @@ class Arms:
         Raises:
             InputError: If a protocol does not fit, or the network cannot be trained this way; with the reason.
         """
-        rule = AdamRule(learning_rate, betas, eps, weight_decay)
-        self._prepare(
-            Setting(ArmData.build(data), self.loss, self.score, rule, self.compiled, self.runs_per_pass), updates
-        )
+        self._prepare(data, AdamRule(learning_rate, betas, eps, weight_decay), updates)
         names = tuple(self._groups[0].setting.data.evaluators)
         every = dict(evaluate_every) if isinstance(evaluate_every, Mapping) else dict.fromkeys(names, evaluate_every)
         unknown = set(every) - set(names)
@@ -163,17 +162,23 @@ class Arms:
         while self.updates < updates and any(group.packs for group in self._groups):
             last = stops.after(self.updates)
             self._advance(last)
-            self._evaluate(stops.due(last))
+            due = stops.due(last)
+            self._evaluate(due)
             if stops.measures(last) and measure is not None:
                 self._measure(measure)
-            self._finish(stop_below, patience)
+            if stop_below is not None and names[0] in due:
+                self._finish(stop_below, patience)
             if stops.measures(last) and visit is not None:
                 visit(self)
         return self.table
 
-    def _prepare(self, setting: Setting, updates: int) -> None:
+    def _prepare(self, given: Any, rule: AdamRule, updates: int) -> None:
         """Build what trains the runs, and let them be where they were."""
-        data, network = setting.data, self._network
+        if self._given is not None and self._given[0] is given and self._given[1] == rule:
+            return
+        data = ArmData.build(given)
+        setting = Setting(data, self.loss, self.score, rule, self.compiled, self.runs_per_pass)
+        network = self._network
         check_arms(self.protocols, network, data, self.seeds[0], updates)
         self._take_up()
         batch = {name: value[0] for name, value in data.read(self.seeds[0], 0, 1).items()}
@@ -187,6 +192,7 @@ class Arms:
                     run.load_state_dict(self._states[run.arm, run.seed])
             group.pack()
             self._groups.append(group)
+        self._given = given, rule
 
     def _advance(self, last: int) -> None:
         for group in self._groups:
@@ -196,7 +202,7 @@ class Arms:
         self.updates = last
 
     def _evaluate(self, names: Sequence[str]) -> None:
-        samples = self.updates * self._sizes[0]
+        samples, self._kept = self.updates * self._sizes[0], -1
         for group in self._groups:
             for pack in group.packs:
                 for name in names:
@@ -221,10 +227,9 @@ class Arms:
                 samples = self.updates * self._sizes[0]
                 self._measured += [(run.arm, run.seed, samples, name, float(value)) for name, value in found.items()]
 
-    def _finish(self, stop_below: float | None, patience: int) -> None:
+    def _finish(self, stop_below: float, patience: int) -> None:
         """Take out the runs whose loss has been low for long."""
-        if stop_below is None:
-            return
+        self._kept = -1
         for group in self._groups:
             first = next(iter(group.setting.data.evaluators))
             group.collect()
@@ -236,6 +241,9 @@ class Arms:
 
     def _take_up(self) -> None:
         """Keep what the runs are now, whatever trains them next."""
+        if self._kept == self.updates:
+            return
+        self._kept = self.updates
         for group in self._groups:
             group.collect()
             for first in range(0, len(group.runs), len(self.seeds)):
@@ -313,7 +321,7 @@ class Arms:
         for name, own in self._identity().items():
             if content.get(name) != own:
                 raise InputError(f"{path} was written for other {name}: {content.get(name)}; these are {own}")
-        self._groups = []
+        self._groups, self._given, self._kept = [], None, content["updates"]
         self._states = {(state["arm"], state["seed"]): state for state in content["runs"]}
         self._stacks = {arm: Stack(*parts) for arm, parts in content["stacks"].items()}
         self.updates = content["updates"]

@@ -140,5 +140,5 @@ class RunLight:
         if self.conductor is None:
             return
         for (kind, name), mean in self.conductor.scene.sources.items():
-            if kind == "mean":
+            if kind == "mean" and name in rows.means:
                 rows.means[name][row] = mean

@@ -15,7 +15,7 @@ from ..wiring import Wiring
 from .data import ArmData
 from .program import Stack
 
-__all__ = ["changing_buffers", "check_arms", "groups_of", "initial_stack"]
+__all__ = ["changing_buffers", "check_arms", "groups_of", "initial_stack", "without_common"]
 
 
 def initial_stack(factory: Callable[[], nn.Module], seeds: Sequence[int]) -> tuple[nn.Module, Stack]:
@@ -36,8 +36,8 @@ def initial_stack(factory: Callable[[], nn.Module], seeds: Sequence[int]) -> tup
     if not values:
         raise InputError(f"{type(networks[0]).__name__} has no parameter to train")
     buffers = {name: torch.stack([own[name] for own in named]) for name in named[0] if name not in trained}
-    zeros = [{name: torch.zeros_like(value) for name, value in values.items()} for _ in range(2)]
-    return networks[0], Stack(values, *zeros, buffers)
+    first, second = ({name: torch.zeros_like(value) for name, value in values.items()} for _ in range(2))
+    return networks[0], Stack(values, first, second, buffers)
 
 
 def changing_buffers(network: nn.Module, arguments: tuple[Tensor, ...]) -> frozenset[str]:
