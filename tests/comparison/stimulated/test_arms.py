@@ -1,9 +1,12 @@
 """What a study makes of arms with a protocol, before anything is trained."""
 
+import json
+
 import pytest
 from axonlight.comparison.design import Arm, StudyFields, read_study
 from axonlight.comparison.design.controls import CONTROLS
 from axonlight.comparison.study import Study
+from axonlight.comparison.study.study import _plain
 from axonlight.errors import InputError
 from axonlight.stimulation import Protocol
 from axonlight.stimulation import controls as stimulation_controls
@@ -214,3 +217,19 @@ def test_a_comparison_with_a_control_that_does_not_exist():
     compared = [["off / opposite_sign", "off"]]
     with pytest.raises(InputError, match=r"comparisons names 'off / opposite_sign', but .*no opposite sign"):
         _ = Study(**SHARED, arms=arms, comparisons=compared).plan
+
+
+def test_a_protocol_may_be_an_object_and_the_ledger_keeps_it_as_plain_data(study):
+    arms = {"intact": {}, "silenced": {"protocol": Protocol.build(SILENCE), "controls": []}}
+    found = Study(**SHARED, arms=arms)
+    assert {run.key for run in found.plan.of_arm("silenced")} == {run.key for run in study.plan.of_arm("silenced")}
+    kept = json.loads(json.dumps(_plain(found.fields)))
+    assert Protocol.build(kept["arms"]["silenced"]["protocol"]) == Protocol.build(SILENCE)
+
+
+@pytest.mark.parametrize(("name", "runs"), [("silence_pathway", 260), ("dissociation", 140)])
+def test_studies_that_ship(name, runs):
+    found = Study.from_yaml(f"studies/{name}.yaml")
+    assert len(found.plan.runs) == runs
+    assert not found.fields.without
+    assert found.fields.all_claims
