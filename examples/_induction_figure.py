@@ -112,17 +112,22 @@ def _times(axes: Axes, found: Found) -> None:
 
 
 def _strengths(axes: Axes, found: Found) -> None:
-    table = found.strengths.copy()
-    end = table.loc[table.groupby(["seed", "head"])["sequences"].idxmax()]
-    place = end.assign(place=end.groupby("seed")["strength"].rank(ascending=False, method="first"))
-    table = table.merge(place[["seed", "head", "place"]], on=["seed", "head"])
-    for number in range(1, 9):
-        x, runs = grid_of(table[table["place"] == number], "sequences", "strength")
-        shade = "#0072b2" if number == 1 else str(0.15 + 0.08 * number)
-        axes.plot(x, runs.mean(axis=0), color=shade, linewidth=2 if number == 1 else 1.2)
+    """Draw strengths over the time at which each network learned, so that seeds can be averaged."""
+    learned = found.main[found.main["arm"] == "all heads"].set_index("seed")["crossing"].dropna()
+    grid = np.linspace(0, 1.6, 81)
+    sums = []
+    for seed, time in learned.items():
+        wide = found.strengths[found.strengths["seed"] == seed].pivot_table(
+            index="sequences", columns="head", values="strength"
+        )
+        order = wide.iloc[-1].sort_values(ascending=False).index
+        sums.append([np.interp(grid, wide.index / time, wide[head], left=np.nan) for head in order])
+    for place, line in enumerate(np.mean(sums, axis=0) if sums else []):
+        shade, width = ("#0072b2", 2.0) if place == 0 else (str(0.23 + 0.08 * place), 1.2)
+        axes.plot(grid, line, color=shade, linewidth=width)
     published = (0.42, 0.74, 0.71, 0.85, 0.29, 0.55, 0.10, 0.57)
-    axes.plot([x[-1] * 1.06] * 8, published, "D", mfc="none", mec="0.2", markersize=5, label="published, at the end")
-    axes.set_xlabel("sequences", fontsize=TEXT)
+    axes.plot([1.66] * 8, published, "D", mfc="none", mec="0.2", markersize=5, label="published, at the end")
+    axes.set_xlabel("sequences / those until it has learned", fontsize=TEXT)
     axes.set_ylabel("induction strength", fontsize=TEXT)
     axes.legend(frameon=False, fontsize=SMALL - 1, loc="upper left")
 
@@ -199,8 +204,8 @@ panels = {
     ),
     "strengths": Panel(
         "Heads rise together",
-        "All heads, no clamp: induction strength of the eight heads of the second layer, strongest to weakest at the "
-        "end, mean over seeds. Diamonds: published end values.",
+        "All heads, no clamp: induction strength of the eight heads of the second layer, from the strongest at the end "
+        "to the weakest, mean over seeds. Time is that until the seed has learned. Diamonds: published end values.",
         _strengths,
     ),
     "twin": Panel(

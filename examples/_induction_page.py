@@ -13,6 +13,7 @@ from axonlight.comparison.report.svg import inline_svg
 __all__ = ["page_of"]
 
 WORDS = {"earlier": "better", "later": "worse", "undecided": "inconclusive"}
+SAID = {"earlier": "learns earlier", "later": "learns later", "undecided": "undecided"}
 RULE = (
     "better: the first learns earlier. Geometric mean of the ratio of the times, paired by seed, with its 95 % t "
     "interval; p adjusted over all pairs (Holm), 5 %."
@@ -32,7 +33,7 @@ def page_of(found: Found, conditions: Sequence[str]) -> str:
     answer = Answer(
         name="Reproduction: induction heads",
         question="Which part of an induction head does learning wait for?",
-        summary=f"Found: {order_line(found)}. Published: {' < '.join(ORDER)}.",
+        summary=f"Found: {order_line(found)} (~: undecided). Published: {' < '.join(ORDER)}.",
         glance="Sequences until the loss is below 0.277, from the earliest to the latest.",
         scale=f"{arms} arms, {seeds} seeds each; rate 1e-4, drawn features.",
         warnings=(),
@@ -57,8 +58,8 @@ def page_of(found: Found, conditions: Sequence[str]) -> str:
 def _verdict(one: object) -> VerdictLine:
     first, second, interval, p, word, _ = one  # type: ignore[misc]
     figures = (
-        f"{interval.mean:.2f} times as long [{interval.low:.2f}, {interval.high:.2f}], p = {p:.2g}; published "
-        f"{PUBLISHED[first] / PUBLISHED[second]:.2f}"
+        f"{SAID[word]}: {interval.mean:.2f} times as long [{interval.low:.2f}, {interval.high:.2f}], p = {p:.2g}; "
+        f"published {PUBLISHED[first] / PUBLISHED[second]:.2f}"
     )
     return VerdictLine(f"{first} against {second}", WORDS[word], figures, RULE)
 

@@ -1,6 +1,7 @@
 """The tables of the induction-head reproduction, as heads and rows of text."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -47,10 +48,14 @@ def tables_of(found: Found) -> dict[str, Table]:
 
 
 def order_line(found: Found) -> str:
-    """Say in which order the arms of the published order learned here, by geometric mean."""
+    """Say in which order the arms of the published order learned here, by geometric mean; ~ where it is undecided."""
     seeds = sorted(found.main["seed"].unique())
     times = {arm: geometric_mean(times_of(found.main, arm, seeds)[0]).mean for arm in ORDER}
-    return " < ".join(sorted(times, key=lambda arm: times[arm]))
+    order = sorted(times, key=lambda arm: times[arm])
+    earlier = {(one.first, one.second) for one in verdicts_of(found) if one.word == "earlier"}
+    earlier |= {(one.second, one.first) for one in verdicts_of(found) if one.word == "later"}
+    signs = ["<" if pair in earlier else "~" for pair in pairwise(order)]
+    return " ".join(word for both in zip(order, [*signs, ""], strict=True) for word in both).strip()
 
 
 def verdicts_of(found: Found) -> list[Ratio]:
@@ -80,14 +85,17 @@ def _arms(found: Found) -> Table:
 
 
 def _plateaus(found: Found) -> Table:
-    head = ["arm", "part of the time within 10 % of ln 2", "plateau", "published", "loss at the start"]
+    head = ["arm", "part of the time within 10 % of ln 2", "plateau", "published", "sequences there"]
+    head.append("loss at the start")
     rows = []
     for arm in sorted(PUBLISHED, key=lambda arm: PUBLISHED[arm]):
         own = found.main[found.main["arm"] == arm]
         share = mean(own["plateau_share"])
         published = "keeps it" if arm in KEEPS else "loses it"
         start = f"{own['first_loss'].mean():.2f}"
-        rows.append([arm, _interval(share, "{:.2f}"), plateau_word(share), published, start])
+        there = mean(own["plateau_share"] * own["learned"].fillna(own["sequences"]))
+        length = _interval(there, "{:,.0f}")
+        rows.append([arm, _interval(share, "{:.2f}"), plateau_word(share), published, length, start])
     return head, rows
 
 
@@ -95,7 +103,7 @@ def _pairs(found: Found) -> Table:
     head = ["pair", "time of the first / second", "p (Holm)", "the first learns", "published ratio"]
     rows = []
     for one in verdicts_of(found):
-        bound = f" ({one.censored} times are bounds)" if one.censored else ""
+        bound = f" (bounds: {one.censored})" if one.censored else ""
         published = f"{PUBLISHED[one.first] / PUBLISHED[one.second]:.2f}"
         p = "<0.001" if one.p_value < 0.001 else f"{one.p_value:.3f}"
         rows.append([f"{one.first} / {one.second}", _interval(one.interval, "{:.2f}") + bound, p, one.word, published])
@@ -108,7 +116,7 @@ def _ends(found: Found) -> Table:
     rows = []
     for arm in sorted(PUBLISHED, key=lambda arm: PUBLISHED[arm]):
         own = found.main[found.main["arm"] == arm]
-        scores = [_interval(mean(own[f"accuracy_{kind}"]), "{:.3f}") for kind in kinds]
+        scores = [_accuracy(own[f"accuracy_{kind}"], "{:.3f}") for kind in kinds]
         rows.append([arm, _span(own["sequences"]), f"{own['last_loss'].mean():.3f}", *scores])
     return head, rows
 
@@ -124,7 +132,7 @@ def _heads(found: Found) -> Table:
         own = found.heads[place == number + 1]
         cells = [f"{number + 1} (published 1.{order[number]})"]
         for name, published in HEADS.items():
-            cells += [f"{published[order[number]]:.2f}", _interval(mean(own[name]), "{:.2f}")]
+            cells += [f"{published[order[number]]:.2f}", _accuracy(own[name], "{:.2f}")]
         rows.append(cells)
     return head, rows
 
@@ -191,6 +199,11 @@ def _graft_cells(curves: Sequence[pd.DataFrame]) -> list[str]:
         text = _interval(geometric_mean(known), "{:,.0f}") if len(known) else ""
         cells.append(f"{text} ({never} never)".strip() if never else text)
     return cells
+
+
+def _accuracy(values: pd.Series, form: str) -> str:
+    """Return a mean with its interval, which ends at 1."""
+    return _interval(Interval(*np.minimum(mean(values), 1.0).tolist()), form)
 
 
 def _interval(found: Interval, form: str) -> str:

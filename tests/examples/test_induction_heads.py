@@ -186,7 +186,7 @@ def test_everything_is_written(found, tmp_path):
     example.write(shown, tables, tmp_path, "induction_heads", ["a rule"])
     page, text = ((tmp_path / f"induction_heads.{kind}").read_text() for kind in ("html", "md"))
     assert text.startswith("# Kept")
-    assert "copy &lt; match &lt; layer 1 &lt; attention &lt; none" in page
+    assert "copy &lt; match ~ layer 1 &lt; attention &lt; none" in page
     assert page.count("<svg") == len(figure.panels)
     assert not any(word in page for word in ('src="http', "<script", "<link"))
     (line,) = [line for line in text.splitlines() if line.startswith("| none | 315,000")]
