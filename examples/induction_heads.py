@@ -36,6 +36,7 @@ __all__ = ["Sizes", "conditions", "main"]
 
 NAME = "induction_heads"
 DONORS = (0, 1, 2)
+MEASURES = {"heads": head_table, "strengths": strength_table, "progress": progress_table}
 
 
 class Sizes:
@@ -90,7 +91,7 @@ def conditions(sizes: Sizes) -> list[str]:
 
 
 def run_all(parts: Sequence[Part], after: Callable[[], Part], runs: Path, workers: int) -> dict[str, pd.DataFrame]:
-    """Return the evaluations of every part, and of the one that can be made after the first, last.
+    """Train and measure; return the evaluations of every part, and of the one that needs the arms, last.
 
     Args:
         parts: Parts that depend on no other.
@@ -98,14 +99,25 @@ def run_all(parts: Sequence[Part], after: Callable[[], Part], runs: Path, worker
         runs: Folder of parts.
         workers: Processes.
     """
+    main = next(part for part in parts if part.name == BASE)
     if workers == 1:
         tables = {part.name: run_part(part, runs) for part in parts}
+        measure(main, runs)
         return tables | {"grafts": run_part(after(), runs)}
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=start_process) as pool:
         futures = {part.name: pool.submit(run_part, part, runs) for part in parts}
         futures[BASE].result()
         futures["grafts"] = pool.submit(run_part, after(), runs)
+        pool.submit(measure, main, runs).result()
         return {name: future.result() for name, future in futures.items()}
+
+
+def measure(main: Part, runs: Path) -> None:
+    """Write down what is measured of the networks that were kept, where it is not yet."""
+    for name, make in MEASURES.items():
+        path = main.folder(runs) / f"{name}.csv"
+        if not path.exists():
+            make(main, runs).to_csv(path, index=False)
 
 
 def collect(tables: dict[str, pd.DataFrame], main: Part, runs: Path) -> Found:
@@ -116,17 +128,9 @@ def collect(tables: dict[str, pd.DataFrame], main: Part, runs: Path) -> Found:
     return Found(
         curves[curves["evaluator"] == "train"],
         pd.concat([run_table(own, name) for name, own in tables.items()], ignore_index=True),
-        _once(folder / "heads.csv", lambda: head_table(main, runs)),
-        _once(folder / "strengths.csv", lambda: strength_table(main, runs)),
-        _once(folder / "progress.csv", lambda: progress_table(main, runs)),
+        *(pd.read_csv(folder / f"{name}.csv") for name in MEASURES),
         grafts[grafts["evaluator"] == "train"],
     )
-
-
-def _once(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    if not path.exists():
-        make().to_csv(path, index=False)
-    return pd.read_csv(path)
 
 
 def write(found: Found, tables: dict[str, pd.DataFrame], output: Path, stem: str, said: Sequence[str]) -> None:
@@ -136,7 +140,7 @@ def write(found: Found, tables: dict[str, pd.DataFrame], output: Path, stem: str
     versions = {"axonlight": __version__, "torch": torch.__version__}
     found.runs.round(5).assign(**versions).to_csv(output / f"{stem}.csv", index=False)
     (output / stem).mkdir(exist_ok=True)
-    for name in ("heads", "strengths", "progress"):
+    for name in MEASURES:
         getattr(found, name).to_csv(output / stem / f"{name}.csv", index=False)
     curves = pd.concat([own.assign(condition=name) for name, own in tables.items()])
     curves.to_csv(output / stem / "curves.csv", index=False)
