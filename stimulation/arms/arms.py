@@ -12,9 +12,11 @@ from torch.nn import functional as F
 from ...errors import InputError, shown
 from ..batches import count_tokens
 from ..protocol import PhotostimulationRecord, Protocol
+from .crew import Crew
 from .data import ArmData
 from .group import Group, Setting
 from .optimizer import AdamRule
+from .pack import Pack
 from .preparation import changing_buffers, check_arms, groups_of, initial_stack, without_common
 from .program import Loss, Stack
 from .stops import Stops
@@ -63,8 +65,10 @@ class Arms:
         seeds: The seeds of every arm.
         loss: Loss of outputs and target.
         score: What the column "accuracy" holds, from outputs and target.
-        compiled: Whether passes are compiled: half a minute once, then several times as fast.
-        runs_per_pass: Runs that go through the network together, at most.
+        compiled: Whether passes are compiled: half a minute once, then several times as fast. On a processor several
+            packs of runs then train side by side, in as many threads as torch was told to use.
+        runs_per_pass: Runs that go through the network together, at most: a pack. Few stay in a processor's caches;
+            an accelerator wants many.
 
     Raises:
         InputError: If there is no arm or seed, a name or seed is given twice, or a protocol does not fit the network.
@@ -89,7 +93,7 @@ class Arms:
         loss: Loss = F.cross_entropy,
         score: Loss = accuracy,
         compiled: bool = True,
-        runs_per_pass: int = 32,
+        runs_per_pass: int = 8,
     ) -> None:
         self.seeds = tuple(seeds)
         if not protocols or not self.seeds or len(set(self.seeds)) < len(self.seeds):
@@ -157,19 +161,20 @@ class Arms:
         if unknown:
             raise InputError(f"evaluate_every names {sorted(unknown)[0]!r}; evaluators are {', '.join(names)}")
         stops = Stops(every, measure_every if measure or visit else None, updates)
-        if not self._rows:
-            self._evaluate(list(every))
-        while self.updates < updates and any(group.packs for group in self._groups):
-            last = stops.after(self.updates)
-            self._advance(last)
-            due = stops.due(last)
-            self._evaluate(due)
-            if stops.measures(last) and measure is not None:
-                self._measure(measure)
-            if stop_below is not None and names[0] in due:
-                self._finish(stop_below, patience)
-            if stops.measures(last) and visit is not None:
-                visit(self)
+        with Crew(self._workers) as crew:
+            if not self._rows:
+                self._evaluate(list(every), crew)
+            while self.updates < updates and any(group.packs for group in self._groups):
+                last = stops.after(self.updates)
+                self._advance(last, crew)
+                due = stops.due(last)
+                self._evaluate(due, crew)
+                if stops.measures(last) and measure is not None:
+                    self._measure(measure)
+                if stop_below is not None and names[0] in due:
+                    self._finish(stop_below, patience)
+                if stops.measures(last) and visit is not None:
+                    visit(self)
         return self.table
 
     def _prepare(self, given: Any, rule: AdamRule, updates: int) -> None:
@@ -177,7 +182,7 @@ class Arms:
         if self._given is not None and self._given[0] is given and self._given[1] == rule:
             return
         data = ArmData.build(given)
-        setting = Setting(data, self.loss, self.score, rule, self.compiled, self.runs_per_pass)
+        setting = Setting(data, self.loss, self.score, rule, self.compiled, self.runs_per_pass, self._workers)
         network = self._network
         check_arms(self.protocols, network, data, self.seeds[0], updates)
         self._take_up()
@@ -194,23 +199,35 @@ class Arms:
             self._groups.append(group)
         self._given = given, rule
 
-    def _advance(self, last: int) -> None:
-        for group in self._groups:
-            for pack in group.packs:
-                for first in range(self.updates, last, _UPDATES_READ):
-                    pack.train(pack.read(first, min(first + _UPDATES_READ, last)), first, group.setting.rule)
+    @property
+    def _workers(self) -> int:
+        """Threads that work on packs: those that torch was told to use, as far as compiled passes let them."""
+        on_cpu = next(self._network.parameters()).device.type == "cpu"
+        return torch.get_num_threads() if self.compiled and on_cpu else 1
+
+    @property
+    def _packs(self) -> list[tuple[Group, Pack]]:
+        return [(group, pack) for group in self._groups for pack in group.packs]
+
+    def _advance(self, last: int, crew: Crew) -> None:
+        def train(item: tuple[Group, Pack]) -> None:
+            group, pack = item
+            for first in range(self.updates, last, _UPDATES_READ):
+                pack.train(pack.read(first, min(first + _UPDATES_READ, last)), first, group.setting.rule)
+
+        crew.each(train, self._packs)
         self.updates = last
 
-    def _evaluate(self, names: Sequence[str]) -> None:
+    def _evaluate(self, names: Sequence[str], crew: Crew) -> None:
         samples, self._kept = self.updates * self._sizes[0], -1
-        for group in self._groups:
-            for pack in group.packs:
-                for name in names:
-                    found = zip(pack.runs, *pack.evaluate(name, *self._sizes), strict=True)
-                    for run, loss, score in found:
-                        if not run.finished:
-                            run.metrics |= {f"val/loss/{name}": loss, f"val/accuracy/{name}": score}
-                            self._rows.append((run.arm, run.seed, samples, name, loss, score))
+        for name in names:
+            packs = [pack for _, pack in self._packs]
+            found = crew.each(lambda pack, name=name: pack.evaluate(name, *self._sizes), packs)
+            for pack, (losses, scores) in zip(packs, found, strict=True):
+                for run, loss, score in zip(pack.runs, losses, scores, strict=True):
+                    if not run.finished:
+                        run.metrics |= {f"val/loss/{name}": loss, f"val/accuracy/{name}": score}
+                        self._rows.append((run.arm, run.seed, samples, name, loss, score))
 
     def _measure(self, measure: Measure) -> None:
         self._take_up()

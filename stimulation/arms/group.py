@@ -33,6 +33,7 @@ class Setting:
         rule: The optimizer.
         compiled: Whether passes are compiled.
         runs_per_pass: Runs that go through the network together, at most.
+        workers: Threads that work on packs side by side.
     """
 
     data: ArmData
@@ -41,6 +42,7 @@ class Setting:
     rule: AdamRule
     compiled: bool
     runs_per_pass: int
+    workers: int = 1
 
 
 class Group:
@@ -90,7 +92,8 @@ class Group:
         self.collect()
         numbers = [number for number, run in enumerate(self.runs) if not run.finished]
         if not self._size:  # as few packs as allowed, and those alike, so that few rows are idle
-            count = -(-len(numbers) // self.setting.runs_per_pass)
+            workers = min(self.setting.workers, len(numbers)) or 1
+            count = -(-len(numbers) // (self.setting.runs_per_pass * workers)) * workers
             self._size = -(-len(numbers) // max(count, 1)) or 1
         parts = [numbers[first : first + self._size] for first in range(0, len(numbers), self._size)]
         if len(parts) < len(self.packs) or not self.packs:

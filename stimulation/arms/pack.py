@@ -3,12 +3,14 @@
 Legend of shapes: R runs of a pack, N updates, B batch.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from ..batches import count_tokens
 from ..clock import Clock, Phase
@@ -19,6 +21,8 @@ from .program import EvaluationProgram, Stack, TrainingProgram
 
 __all__ = ["Pack", "Programs", "Run"]
 
+# Streams keep what they read last: one thread at a time.
+_READING = threading.Lock()
 # What a run remembers as plain values.
 _STATE = ("loss", "metrics", "updates", "below", "finished")
 
@@ -125,7 +129,8 @@ class Pack:
         """Return the batches of the updates first, ..., last - 1 of all rows, (N, R, B, ...) by name."""
         seeds = [run.seed for run in self.runs]
         seeds += [seeds[-1]] * (self.size - len(seeds))
-        read = {seed: self.data.read(seed, first, last) for seed in dict.fromkeys(seeds)}
+        with _READING:
+            read = {seed: self.data.read(seed, first, last) for seed in dict.fromkeys(seeds)}
         names = read[seeds[0]]
         return {name: torch.stack([read[seed][name] for seed in seeds], dim=1).to(self.device) for name in names}
 
@@ -154,16 +159,30 @@ class Pack:
             tokens: Tokens of a training batch.
         """
         batch = {key: value.to(self.device) for key, value in self.data.evaluators[name].items()}
-        self.evaluation_signals.begin(len(batch["target"]))
+        samples = len(batch["target"])
+        self.evaluation_signals.begin(samples)
         for row, run in enumerate(self.runs):
             clock = run.clock(self.data, rows, tokens, "validate")
             run.light.begin(clock, batch, self.evaluation_signals, row)
             run.light.load_means(self.evaluation_signals, row)
         signals = self.evaluation_signals.tensors(self.device)
-        loss, score = self.programs.evaluations[name](
-            self.stack.values, self.stack.buffers, batch, self.data.evaluation_shared, signals
-        )
-        return loss.tolist()[: len(self.runs)], score.tolist()[: len(self.runs)]
+        found: list[Tensor] = []
+        step = self._rows_of_evaluation(samples, rows)
+        for first in range(0, len(self.runs), step):
+            part = slice(first, first + step)
+            stack = self.stack.rows(part)
+            some = pytree.tree_map(lambda value, part=part: value[part], signals)
+            pair = self.programs.evaluations[name](
+                stack.values, stack.buffers, batch, self.data.evaluation_shared, some
+            )
+            found.append(torch.stack([value.double() for value in pair]))
+        loss, score = torch.cat(found, dim=1)[:, : len(self.runs)].tolist()
+        return loss, score
+
+    def _rows_of_evaluation(self, samples: int, rows: int) -> int:
+        """Return how many runs are evaluated together: about as many samples as in an update stay in the caches."""
+        fitting = max(1, self.size * rows // samples)
+        return next(number for number in range(fitting, 0, -1) if self.size % number == 0)
 
     def _begin(self, batch: Mapping[str, Tensor], rows: int, tokens: int) -> None:
         self.signals.begin(rows)

@@ -3,8 +3,8 @@
 Legend of shapes: R runs of a pack, B batch.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from .union import Signals, StimulusUnion
 
 __all__ = ["EvaluationProgram", "Stack", "TrainingProgram"]
 
+# One at a time, whatever thread asks: the hooks of all groups go on one network.
+_TRACING = threading.Lock()
 Tensors = dict[str, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -94,8 +96,7 @@ class TrainingProgram:
         Args:
             *args: Parts of the stack, batches (R, B, ...), what they share, signals, factors of the optimizer.
         """
-        with _hooks(self.union, self._traced):
-            self._traced.prepare(*args)
+        _prepare(self.union, self._traced, args)
         return self._traced(*args)
 
     def _update(
@@ -151,8 +152,7 @@ class EvaluationProgram:
         Args:
             *args: Parameters, buffers, the batch (B, ...) of all runs, what belongs to it, signals.
         """
-        with _hooks(self.union, self._traced):
-            self._traced.prepare(*args)
+        _prepare(self.union, self._traced, args)
         return self._traced(*args)
 
     def _evaluate(
@@ -167,17 +167,18 @@ class EvaluationProgram:
         return torch.vmap(measure, randomness="error")(values, buffers, _of_runs(signals))
 
 
-@contextmanager
-def _hooks(union: StimulusUnion, traced: Traced) -> Iterator[None]:
-    """Put the hooks on the network for as long as it is traced."""
+def _prepare(union: StimulusUnion, traced: Traced, args: tuple[Any, ...]) -> None:
+    """Trace a function where that was not done, with the hooks on the network for that long."""
     if traced.is_prepared:
-        yield
         return
-    union.install()
-    try:
-        yield
-    finally:
-        union.remove()
+    with _TRACING:
+        if traced.is_prepared:
+            return
+        union.install()
+        try:
+            traced.prepare(*args)
+        finally:
+            union.remove()
 
 
 def _arguments(names: tuple[str, ...], *given: Mapping[str, Tensor]) -> tuple[Tensor, ...]:

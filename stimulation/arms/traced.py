@@ -62,7 +62,12 @@ class Traced:
             node.meta.clear()  # shapes of the trace, which a compiler finds out for itself
         graph.graph.eliminate_dead_code()
         graph.recompile()
-        self._run = torch._inductor.compile(graph, copies) if self.compiled else graph  # type: ignore[assignment]
+        if not self.compiled:
+            self._run = graph
+            return
+        on_cpu = all(value.device.type == "cpu" for value in copies)
+        # one function in C++ that gives up the interpreter's lock, so that packs can run side by side
+        self._run = torch._inductor.compile(graph, copies, {"cpp_wrapper": on_cpu})  # type: ignore[assignment]
 
     def __call__(self, *args: Any) -> Any:
         """Return what the function returns."""

@@ -7,6 +7,7 @@ from arms_lab import CLAMPS, RATE, alone, difference, sequences_data, small_tran
 from axonlight.models import DenseNetwork
 from axonlight.stimulation import Clock, Conductor
 from axonlight.stimulation.arms import Arms, measure_heads
+from axonlight.stimulation.arms.crew import Crew
 from axonlight.stimulation.installation import stimulators_of
 
 SITE = "hidden_0.post"
@@ -164,3 +165,14 @@ def _ledger_of(steps):
     for step in steps:
         conductor.begin(Clock(step, step // 4, step * 16, step * 16), {})
     return conductor.record.to_dict()["stimuli"][0]["phases"]["train"]
+
+
+def test_threads_of_torch_are_as_before():
+    before = torch.get_num_threads()
+    with Crew(2) as crew:
+        assert torch.get_num_threads() == 1
+        assert crew.each(lambda number: (number, torch.get_num_threads()), [3, 4, 5]) == [(3, 1), (4, 1), (5, 1)]
+    assert torch.get_num_threads() == before
+    with pytest.raises(ZeroDivisionError), Crew(2) as crew:
+        crew.each(lambda number: 1 / number, [1, 0])
+    assert torch.get_num_threads() == before
