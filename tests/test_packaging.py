@@ -106,7 +106,7 @@ def test_wheel_states_licence_python_extras_and_the_readme(wheel):
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata.get_payload().strip() == (CHECKOUT / "README.md").read_text().strip()
-    assert set(metadata.get_all("Provides-Extra")) == {"dev", "docs", "operon", "ray", "slurm"}
+    assert set(metadata.get_all("Provides-Extra")) == {"dev", "docs", "operon", "ray", "slurm", "zarr"}
 
 
 def test_installed_wheel_is_the_one_imported(installed, tmp_path):
