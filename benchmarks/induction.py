@@ -4,7 +4,8 @@
 
 The network of the study (2 layers of 8 heads, 66.6 k parameters), batches of 32 sequences of 5 tokens, each class
 embedded once per update, Adam. One update is data, forward, loss, backward and optimizer. Milliseconds per update and
-arm; a loop trains arms one after another, so its figure holds for any number of arms.
+arm; a loop trains arms one after another, so its figure holds for any number of arms. With two threads, compiled arms
+train in packs side by side, a thread each.
 
     eager loop        a bare loop over the network, torch.optim.Adam(fused=True)
     compiled loop     the same loop over torch.compile(network)
@@ -13,7 +14,8 @@ arm; a loop trains arms one after another, so its figure holds for any number of
     task, K = 16      the same with 16 updates per training step
     arms, eager       `Arms`, operations one by one
     arms, compiled    `Arms`
-    arms, clamped     `Arms`, compiled, under the clamps of the study in turn, one union of stimuli for all arms
+    arms, clamped     `Arms`, compiled, under the six protocols of the study: one union of stimuli for all arms; their
+                      number is rounded up to a multiple of six
     floor             the products of an update alone, at the rate of the largest of them for 32 arms
 
 All run in turns, a sample each per round; the fastest sample counts, the median is in brackets. Compilation (minutes

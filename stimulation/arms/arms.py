@@ -1,24 +1,22 @@
 """The same network under many arms and seeds, trained as one vectorised run."""
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...errors import InputError, shown
+from ...errors import InputError
 from ..batches import count_tokens
-from ..protocol import PhotostimulationRecord, Protocol
 from .crew import Crew
 from .data import ArmData
 from .group import Group, Setting
 from .optimizer import AdamRule
 from .pack import Pack
-from .preparation import changing_buffers, check_arms, groups_of, initial_stack, without_common
+from .preparation import changing_buffers, check_arms, groups_of, without_common
 from .program import Loss, Stack
+from .state import ArmsState
 from .stops import Stops
 
 if TYPE_CHECKING:
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Arms", "accuracy"]
 
-_VERSION = 1
-_COLUMNS = ("arm", "seed", "samples", "evaluator", "loss", "accuracy")
-_MEASURED = ("arm", "seed", "samples", "measure", "value")
 _UPDATES_READ = 16  # batches that are held in memory at once, for all runs of a pack
 
 # What is measured of a run: values by name, from its network and an evaluator's batch.
@@ -47,7 +42,7 @@ def accuracy(outputs: Tensor, target: Tensor) -> Tensor:
     return (found == target.reshape(found.shape)).float().mean()
 
 
-class Arms:
+class Arms(ArmsState):
     """One network under A protocols times S seeds, all of them trained at once; each equal to a run of its own.
 
     Every run has its own initialisation (`network_factory` right after ``torch.manual_seed(seed)``), its own order of
@@ -95,22 +90,11 @@ class Arms:
         compiled: bool = True,
         runs_per_pass: int = 8,
     ) -> None:
-        self.seeds = tuple(seeds)
-        if not protocols or not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise InputError(f"{len(protocols)} arms and seeds {list(seeds)}; there must be some, every seed once")
         if runs_per_pass < 1:
             raise InputError(f"runs_per_pass is {runs_per_pass}; it must be a positive integer")
-        self.protocols = {name: None if value is None else Protocol.build(value) for name, value in protocols.items()}
+        super().__init__(network_factory, protocols, seeds)
         self.loss, self.score, self.compiled, self.runs_per_pass = loss, score, compiled, runs_per_pass
-        self._network, stack = initial_stack(network_factory, self.seeds)
-        self._stacks = {arm: stack.rows(slice(None)) for arm in self.protocols}
-        self._states: dict[tuple[str, int], dict[str, Any]] = {}
-        self.updates, self._rows, self._measured = 0, [], []
-        self._groups: list[Group] = []
         self._given: tuple[Any, AdamRule] | None = None
-        self._kept = -1  # number of updates after which tensors were taken up
-
-    # Training --------------------------------------------------------------------------------------------------
 
     def train(
         self,
@@ -179,7 +163,7 @@ class Arms:
 
     def _prepare(self, given: Any, rule: AdamRule, updates: int) -> None:
         """Build what trains the runs, and let them be where they were."""
-        if self._given is not None and self._given[0] is given and self._given[1] == rule:
+        if self._groups and self._given is not None and self._given[0] is given and self._given[1] == rule:
             return
         data = ArmData.build(given)
         setting = Setting(data, self.loss, self.score, rule, self.compiled, self.runs_per_pass, self._workers)
@@ -255,96 +239,3 @@ class Arms:
                 run.below = run.below + 1 if low else 0
                 run.finished |= run.below >= patience
             group.pack()
-
-    def _take_up(self) -> None:
-        """Keep what the runs are now, whatever trains them next."""
-        if self._kept == self.updates:
-            return
-        self._kept = self.updates
-        for group in self._groups:
-            group.collect()
-            for first in range(0, len(group.runs), len(self.seeds)):
-                rows = slice(first, first + len(self.seeds))
-                self._stacks[group.runs[first].arm].take(group.stack.rows(rows))
-            self._states |= {(run.arm, run.seed): run.state_dict() for run in group.runs}
-
-    # Results ---------------------------------------------------------------------------------------------------
-
-    @property
-    def table(self) -> "pd.DataFrame":
-        """All evaluations so far."""
-        import pandas as pd
-
-        return pd.DataFrame(self._rows, columns=list(_COLUMNS))
-
-    @property
-    def measured(self) -> "pd.DataFrame":
-        """All measurements so far: arm, seed, samples, measure, value."""
-        import pandas as pd
-
-        return pd.DataFrame(self._measured, columns=list(_MEASURED))
-
-    def network(self, arm: str, seed: int) -> nn.Module:
-        """Return the network of a run as it is now, an ordinary one in evaluation mode, without hooks.
-
-        Raises:
-            InputError: If there is no such run.
-        """
-        self._check_run(arm, seed)
-        self._take_up()
-        row = self._stacks[arm].rows(slice(self.seeds.index(seed), self.seeds.index(seed) + 1))
-        network = copy.deepcopy(self._network)
-        places = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-        with torch.no_grad():
-            for name, value in {**row.values, **row.buffers}.items():
-                places[name].copy_(value[0])
-        return network.eval()
-
-    def record(self, arm: str, seed: int) -> PhotostimulationRecord | None:
-        """Return what light did in a run since training began here; None where its arm has no protocol.
-
-        Raises:
-            InputError: If there is no such run.
-        """
-        self._check_run(arm, seed)
-        runs = (run for group in self._groups for run in group.runs if (run.arm, run.seed) == (arm, seed))
-        conductor = next((run.light.conductor for run in runs), None)
-        return None if conductor is None else conductor.record
-
-    def _check_run(self, arm: str, seed: int) -> None:
-        if arm not in self.protocols or seed not in self.seeds:
-            raise InputError(
-                f"there is no arm {arm!r} with seed {seed}; arms are {shown(list(self.protocols), 9)}, seeds "
-                f"{shown([str(seed) for seed in self.seeds], 9)}"
-            )
-
-    # Checkpoints -----------------------------------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> None:
-        """Write everything that training goes on from: tensors, light, tables. It holds no code."""
-        self._take_up()
-        runs = [{"arm": arm, "seed": seed, **state} for (arm, seed), state in self._states.items()]
-        stacks = {arm: [dict(part) for part in stack.parts] for arm, stack in self._stacks.items()}
-        content = {"version": _VERSION, **self._identity(), "updates": self.updates, "runs": runs, "stacks": stacks}
-        torch.save({**content, "rows": self._rows, "measured": self._measured}, path)
-
-    def load(self, path: str | Path) -> None:
-        """Go on from a file that `save` wrote for the same arms and seeds.
-
-        Raises:
-            InputError: If it is that of other arms, seeds or protocols.
-        """
-        content = torch.load(path, weights_only=True)
-        for name, own in self._identity().items():
-            if content.get(name) != own:
-                raise InputError(f"{path} was written for other {name}: {content.get(name)}; these are {own}")
-        self._groups, self._given, self._kept = [], None, content["updates"]
-        self._states = {(state["arm"], state["seed"]): state for state in content["runs"]}
-        self._stacks = {arm: Stack(*parts) for arm, parts in content["stacks"].items()}
-        self.updates = content["updates"]
-        self._rows = [tuple(row) for row in content["rows"]]
-        self._measured = [tuple(row) for row in content["measured"]]
-
-    def _identity(self) -> dict[str, Any]:
-        hashes = {name: None if value is None else value.hash for name, value in self.protocols.items()}
-        return {"protocols": hashes, "seeds": list(self.seeds)}
