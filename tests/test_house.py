@@ -69,7 +69,22 @@ MAY_IMPORT = {
         "structures",
         "training",
     },
-    "commands": GROUND | {"activations", "comparison", "configs", "datasets", "plots", "structures", "training"},
+    "discovery": GROUND
+    | {
+        "activations",
+        "baselines",
+        "callbacks",
+        "comparison",
+        "configs",
+        "datamodules",
+        "datasets",
+        "metrics",
+        "models",
+        "plots",
+        "training",
+    },
+    "commands": GROUND
+    | {"activations", "comparison", "configs", "datasets", "discovery", "plots", "structures", "training"},
     "cli": {"__version__", "commands", "errors", "training"},
     "__main__": {"cli"},
     "__init__": set(),
