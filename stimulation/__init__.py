@@ -1,13 +1,13 @@
 """Stimulation: what light does to which activations, when, and what flows back."""
 
 from .clock import Clock
-from .conductor import Conductor
-from .faithfulness import Faithfulness, faithfulness, row_and_null
+from .conducting.conductor import Conductor
 from .gradient import GradientRule
 from .kinetics import Kinetics
 from .progress import progress_measures
 from .protocol import Protocol
 from .scene import Place, Scene
+from .subspaces import Faithfulness, faithfulness, row_and_null
 
 __all__ = [
     "Clock",

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .batches import named_batch, number_of_samples, stimulated_network
 from .clock import Clock
-from .conductor import Conductor
+from .conducting.conductor import Conductor
+from .conducting.sources import load_graft
 from .light import Light
 from .protocol import Protocol
-from .sources import load_graft
 
 __all__ = ["progress_measures"]
 

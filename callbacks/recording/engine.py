@@ -8,9 +8,9 @@ from torch.utils.hooks import RemovableHandle
 
 from ...errors import InputError
 from ...models import Site, find_sites
-from ...stimulation.installation import explain_silence, guard_hooks
+from ...stimulation.conducting.installation import explain_silence, guard_hooks
+from ...stimulation.conducting.stimulator import Stimulator
 from ...stimulation.scene import Scene
-from ...stimulation.stimulator import Stimulator
 from .collection import Collection, Reading
 from .probe import Gate, Moment, Probe
 from .ranks import anywhere, over_ranks

@@ -15,9 +15,7 @@ from ...errors import InputError
 from ...randomness import derive_seed
 from ...stimulation import Protocol
 from ...stimulation.batches import stimulated_network
-from ...stimulation.complement import complement
-from ...stimulation.controls import controls_of
-from ...stimulation.random_units import random_units
+from ...stimulation.controls import complement, controls_of, random_units
 from .arms import Arm
 from .controls import control_arm_name
 

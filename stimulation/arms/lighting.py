@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..clock import Clock
-from ..conductor import Conductor
+from ..conducting.conductor import Conductor
 from ..protocol import Protocol
 from .union import StimulusUnion
 

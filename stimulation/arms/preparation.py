@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ..clock import Clock
-from ..conductor import Conductor
+from ..conducting.conductor import Conductor
+from ..conducting.wiring import Wiring
 from ..protocol import Protocol
 from ..scene import Scene
-from ..wiring import Wiring
 from .data import ArmData
 from .program import Stack
 

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..conductor import Conductor
-from ..installation import Installation
+from ..conducting.conductor import Conductor
+from ..conducting.installation import Installation
+from ..conducting.sources import SourcePasses
+from ..conducting.wiring import Wiring
 from ..protocol import BoundStimulus, Protocol
 from ..scene import Scene
-from ..sources import SourcePasses
-from ..wiring import Wiring
 
 __all__ = ["Signals", "StimulusUnion"]
 

@@ -93,7 +93,7 @@ class Subspace(Opsin):
     y is the activation of another sample of the batch or of another pass (an interchange along directions), or has
     given coordinates: 0 takes the subspace out of the activation (concept ablation), whatever lies outside of it stays.
     The basis is made orthonormal first. A patch along a direction may act through a part of the network that normally
-    rests: `axonlight.stimulation.faithfulness` tells. Derivatives flow through both x and y; another sample counts as
+    rests: `axonlight.stimulation.subspaces` tells. Derivatives flow through both x and y; another sample counts as
     a constant.
 
     Args:

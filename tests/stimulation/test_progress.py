@@ -8,7 +8,7 @@ from axonlight.errors import InputError
 from axonlight.models import ClassificationTask, DenseNetwork, RankOneTensor
 from axonlight.plots import draw_progress_measures
 from axonlight.stimulation import progress_measures
-from axonlight.stimulation.installation import stimulators_of
+from axonlight.stimulation.conducting.installation import stimulators_of
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, TensorDataset

@@ -8,7 +8,7 @@ from axonlight.models import DenseNetwork
 from axonlight.stimulation import Clock, Conductor
 from axonlight.stimulation.arms import Arms, measure_heads
 from axonlight.stimulation.arms.crew import Crew
-from axonlight.stimulation.installation import stimulators_of
+from axonlight.stimulation.conducting.installation import stimulators_of
 
 SITE = "hidden_0.post"
 STATEFUL = {

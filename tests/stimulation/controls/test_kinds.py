@@ -7,9 +7,8 @@ import torch
 from axonlight.errors import InputError
 from axonlight.models import AttentionOnlyTransformer, DenseNetwork
 from axonlight.stimulation import Clock, Conductor, Protocol
-from axonlight.stimulation.controls import CONTROLS, controls_of, opposite
+from axonlight.stimulation.controls import CONTROLS, controls_of, opposite, random_units
 from axonlight.stimulation.opsins import OPSINS, build_opsin
-from axonlight.stimulation.random_units import random_units
 
 NETWORK = DenseNetwork(6, 1, hidden=[12, 4])
 LIGHT = {"window": [2, 10], "pulse": {"period": 3, "width": 1}, "strength": 0.5}

@@ -5,7 +5,7 @@ import torch
 from axonlight.errors import InputError
 from axonlight.models import DenseNetwork
 from axonlight.stimulation import Protocol
-from axonlight.stimulation.complement import complement
+from axonlight.stimulation.controls import complement
 
 NETWORK = DenseNetwork(30, 1, hidden=[6, 4])
 

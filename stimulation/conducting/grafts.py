@@ -7,7 +7,7 @@ from pickle import UnpicklingError
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError, shown
+from ...errors import InputError, shown
 
 __all__ = ["load_graft"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..randomness import derive_seed
-from .opsins import Clamp, Opsin, Steer
-from .protocol import BoundStimulus, Protocol, Target
-from .protocol.overlaps import Sizes
+from ...errors import InputError
+from ...randomness import derive_seed
+from ..opsins import Clamp, Opsin, Steer
+from ..protocol import BoundStimulus, Protocol, Target
+from ..protocol.overlaps import Sizes
 
 __all__ = ["random_units"]
 

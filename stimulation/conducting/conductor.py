@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError, RunError
-from ..randomness import derive_seed
-from .batches import number_of_samples
-from .clock import Clock, Phase
+from ...errors import InputError, RunError
+from ...randomness import derive_seed
+from ..batches import number_of_samples
+from ..clock import Clock, Phase
+from ..light import LightState
+from ..light.ahead import LightAhead
+from ..protocol import PhotostimulationRecord, Protocol
+from ..scene import Scene
 from .fiber import Fiber
 from .installation import Installation, explain_silence, stimulators_of
-from .light import LightState
-from .light.ahead import LightAhead
-from .protocol import PhotostimulationRecord, Protocol
-from .scene import Scene
 from .sensing import Sensing
 from .sources import SourcePasses
 from .stimulator import Stimulator

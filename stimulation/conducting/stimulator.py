@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import RunError
+from ...errors import RunError
+from ..scene import Scene
 from .fiber import Fiber
-from .scene import Scene
 from .statistics import summary
 
 __all__ = ["Stimulator", "Traffic"]

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..errors import RunError
-from .gradient import write
-from .scene import Place, Scene
+from ...errors import RunError
+from ..gradient import write
+from ..scene import Place, Scene
 
 if TYPE_CHECKING:
-    from .protocol import BoundStimulus
+    from ..protocol import BoundStimulus
 
 __all__ = ["Fiber"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import InputError
-from .protocol import BoundStimulus, Protocol, Target
-from .protocol.binding import in_line
-from .protocol.overlaps import Sizes
-from .protocol.selection import AXES
+from ...errors import InputError
+from ..protocol import BoundStimulus, Protocol, Target
+from ..protocol.binding import in_line
+from ..protocol.overlaps import Sizes
+from ..protocol.selection import AXES
 
 __all__ = ["complement"]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import InputError
-from .opsins import Clamp, Drive, Induction, Opsin, Sham, Shunt, Steer
-from .protocol import Protocol, Stimulus
-from .protocol.overlaps import Sizes
-from .random_units import random_units
+from ...errors import InputError
+from ..opsins import Clamp, Drive, Induction, Opsin, Sham, Shunt, Steer
+from ..protocol import Protocol, Stimulus
+from ..protocol.overlaps import Sizes
+from .matched_units import random_units
 
 __all__ = ["CONTROLS", "Controls", "controls_of", "opposite"]
 

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..models import Site, find_sites
+from ...models import Site, find_sites
+from ..opsins.base import source_name
+from ..scene import Scene
 from .fiber import Fiber
 from .grafts import load_graft
-from .opsins.base import source_name
-from .scene import Scene
 from .stimulator import Stimulator, Traffic
 
 __all__ = ["Need", "SourcePasses"]

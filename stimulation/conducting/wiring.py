@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from ..errors import InputError
-from ..models import Site, find_sites
+from ...errors import InputError
+from ...models import Site, find_sites
+from ..scene import Scene
 from .fiber import Fiber
-from .scene import Scene
 from .sources import Need
 from .stimulator import Stimulator, Traffic
 
 if TYPE_CHECKING:
-    from .protocol import Protocol
+    from ..protocol import Protocol
 
 __all__ = ["Wiring"]
 

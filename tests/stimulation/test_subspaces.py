@@ -8,8 +8,8 @@ import torch
 from axonlight.errors import InputError
 from axonlight.models import Site
 from axonlight.stimulation import Place, Scene
-from axonlight.stimulation.faithfulness import Faithfulness, faithfulness, row_and_null
 from axonlight.stimulation.opsins import Subspace
+from axonlight.stimulation.subspaces import Faithfulness, faithfulness, row_and_null
 from scipy.linalg import null_space, orth
 
 # x reaches the first and the third neuron; the second rests. The second (twice) and the third are read, and summed.
