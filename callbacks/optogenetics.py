@@ -238,19 +238,19 @@ class Optogenetics(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Decide what is lit, where a stimulus names the phase."""
-        self._begin_evaluation(trainer, batch, "validate")
+        self._begin_evaluation(trainer, batch, "validate", batch_idx)
 
     def on_test_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Decide what is lit, where a stimulus names the phase."""
-        self._begin_evaluation(trainer, batch, "test")
+        self._begin_evaluation(trainer, batch, "test", batch_idx)
 
     def on_predict_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Decide what is lit, where a stimulus names the phase."""
-        self._begin_evaluation(trainer, batch, "predict")
+        self._begin_evaluation(trainer, batch, "predict", batch_idx)
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         """Put the light out."""
@@ -264,13 +264,13 @@ class Optogenetics(Callback):
         """Put the light out."""
         self._end_evaluation("predict")
 
-    def _begin_evaluation(self, trainer: Trainer, batch: Any, phase: Phase) -> None:
+    def _begin_evaluation(self, trainer: Trainer, batch: Any, phase: Phase, batch_idx: int) -> None:
         if phase in self._conductor.phases:
             if phase not in self._watched:
                 self._conductor.watch()
-            clock = self.clock.standing(trainer, phase)
             named = named_batch(batch, self._module)
-            self._conductor.begin(clock, named, trainer.global_rank, trainer.world_size)
+            clock, rank, world = self.clock.standing(trainer, phase, named, batch_idx)
+            self._conductor.begin(clock, named, rank, world)
 
     def _end_evaluation(self, phase: Phase) -> None:
         if phase in self._conductor.phases:

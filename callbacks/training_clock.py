@@ -35,7 +35,7 @@ class TrainingClock:
         self.metrics = sorted(text.removeprefix("metric:") for text in wants if text.startswith("metric:"))
         self.mean_over_ranks = mean_over_ranks
         self.now = Clock()
-        self._samples = self._tokens = 0
+        self._samples = self._tokens = self._evaluated = 0
         self._loss: Tensor | None = None
         self._values: dict[str, float] = {}
 
@@ -47,17 +47,33 @@ class TrainingClock:
             batch: The batch.
             batch_idx: Its number in the epoch; None where it is part of what the loader gave.
         """
-        first, rank, world, total = _share(trainer, number_of_samples(batch), batch_idx)
+        first, rank, world, total = _share(trainer, trainer.train_dataloader, number_of_samples(batch), batch_idx)
         self.now = self._read(trainer, "train")
+        clock = replace(self.now, first_row=self._samples + first, rows=total)
         self._samples += total
         self._tokens += count_tokens(batch) * trainer.world_size
-        return replace(self.now, samples=self.now.samples + first), rank, world
+        return clock, rank, world
 
-    def standing(self, trainer: Trainer, phase: Phase) -> Clock:
-        """Return the clock outside training: it stands where training stands, or where it ended."""
+    def standing(
+        self, trainer: Trainer, phase: Phase, batch: Mapping[str, Tensor], batch_idx: int
+    ) -> tuple[Clock, int, int]:
+        """Return the same for a batch outside training: the clock stands where training stands, or where it ended.
+
+        Args:
+            trainer: The trainer.
+            phase: What the batch is for.
+            batch: The batch.
+            batch_idx: Its number in this pass through the samples.
+        """
+        loaders = {"validate": trainer.val_dataloaders, "test": trainer.test_dataloaders}
+        loader = loaders.get(phase, trainer.predict_dataloaders)
+        first, rank, world, total = _share(trainer, loader, number_of_samples(batch), batch_idx)
+        before = self._evaluated if batch_idx else 0
+        self._evaluated = before + total
+        clock = replace(self.now, samples=self._samples, tokens=self._tokens, phase=phase)
         if trainer.state.fn == "fit":
-            return self._read(trainer, phase)
-        return replace(self.now, samples=self._samples, tokens=self._tokens, phase=phase)
+            clock = self._read(trainer, phase)
+        return replace(clock, first_row=before + first, rows=total), rank, world
 
     def _read(self, trainer: Trainer, phase: Phase) -> Clock:
         return Clock(
@@ -128,14 +144,13 @@ class TrainingClock:
         self._values = dict(state["metrics"])
 
 
-def _share(trainer: Trainer, rows: int, batch_idx: int | None) -> tuple[int, int, int, int]:
+def _share(trainer: Trainer, loader: Any, rows: int, batch_idx: int | None) -> tuple[int, int, int, int]:
     """Return how the samples of this rank are numbered within the batch of all ranks.
 
     Returns:
         The number of the first one, rank and number of ranks as `Conductor.begin` takes them, samples of all ranks.
     """
     rank, world = trainer.global_rank, trainer.world_size
-    loader = trainer.train_dataloader
     if world == 1 or loader is None or not hasattr(loader, "world_size"):
         return 0, rank, world, rows * world
     # a loader of global batches, of which every rank has a consecutive part

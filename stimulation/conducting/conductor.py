@@ -146,7 +146,7 @@ class Conductor:
             batch: Tensors of the batch by name, on the network's device; the first dimension is that of the samples.
             rank: Number of this process.
             world: Number of processes. Sample i of rank r counts as number ``i * world + r`` of the batch; where ranks
-                hold consecutive parts, pass rank 0 of 1 and a clock that counts the samples of earlier ranks.
+                hold consecutive parts, pass rank 0 of 1 and a clock whose first row comes after those of earlier ranks.
         """
         training = clock.phase == "train"
         self._clear()
@@ -160,8 +160,8 @@ class Conductor:
             self._note(levels, clock)
         if self._draws and any(levels):
             purpose = ("scene", self._batches) if training else ("scene", clock.phase, clock.step)
-            # for samples the clock may stand elsewhere on other ranks, so that it tells them apart
-            self.scene.step_seed.fill_(derive_seed(self.seed, *purpose, rank, clock.samples))
+            # the first row may be another one on other ranks, and tells apart the batches of an evaluation
+            self.scene.step_seed.fill_(derive_seed(self.seed, *purpose, rank, clock.row))
         if self._changes_always or self._told != (levels, training):
             self._tell(levels, clock, rank, world)
 
@@ -199,9 +199,12 @@ class Conductor:
         light = self.protocol.stimuli[number].light
         if light.probability is None:
             return None
-        seed = derive_seed(self.seed, "samples", number)
         rows = number_of_samples(self.scene.batch)
-        return light.assignment(seed, clock.samples, rows, rank, world, device=self.scene.step_seed.device)
+        seed = self._assignment_seed(number, clock)
+        return light.assignment(seed, clock.row, rows, rank, world, device=self.scene.step_seed.device)
+
+    def _assignment_seed(self, number: int, clock: Clock) -> int:
+        return derive_seed(self.seed, "samples", number, *([] if clock.phase == "train" else [clock.phase]))
 
     def _samples(self, fiber: Fiber, assignment: Tensor | None, level: float) -> Tensor | None:
         if fiber.bound.target.classes is None or (level == 0.0 and "target" not in self.scene.batch):
@@ -213,6 +216,10 @@ class Conductor:
         for number, (stimulus, level) in enumerate(zip(self.protocol.stimuli, levels, strict=True)):
             if level:
                 self.record.note(number, clock.step, level, clock.phase)
+                if stimulus.light.probability is not None:
+                    rows = clock.rows or number_of_samples(self.scene.batch)
+                    seed = self._assignment_seed(number, clock)
+                    self.record.assign(number, stimulus.light.probability, seed, clock.row, rows, clock.phase)
                 self.freezes |= clock.phase == "train" and stimulus.optimizer == "freeze"
 
     def _set_flags(self, training: bool) -> None:

@@ -74,16 +74,16 @@ class Ledger:
     exposure: float = 0.0
     peak: float = 0.0
 
-    def note(self, step: int, intensity: float) -> None:
-        """Note a lit batch; steps come in order, those of accumulated gradients more than once."""
+    def note(self, step: int, intensity: float, width: int = 1) -> None:
+        """Note a lit batch of some steps; they come in order, those of accumulated gradients more than once."""
         self.batches += 1
         self.exposure += intensity
         self.peak = max(self.peak, intensity)
         if self.open is None or step > self.open[1]:
             self.trains = self.all_trains()
-            self.open = (step, step + 1)
+            self.open = (step, step + width)
         else:
-            self.open = (self.open[0], max(self.open[1], step + 1))
+            self.open = (self.open[0], max(self.open[1], step + width))
 
     def all_trains(self) -> list[Train]:
         """Return the pulses so far, with the one that has not ended."""

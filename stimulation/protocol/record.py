@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...errors import InputError
 from ..clock import Phase
+from .assignment import Assignment
 from .ledger import Ledger
 from .stimulus import Stimulus
 from .tables import in_words, markdown, rich_table
@@ -34,7 +37,8 @@ class PhotostimulationRecord:
 
     The dose of a stimulus at a site is the sum over lit batches of the intensity (light times kinetics), times the
     summed expression of the units that it reaches; units are counted over heads and units, not over positions. Samples
-    that a class or a random light leaves out are not taken off.
+    that a class or a random light leaves out are not taken off; which ones a random light reached is kept, see
+    `lit_samples`.
 
     Args:
         stimuli: The stimuli of the protocol.
@@ -57,6 +61,7 @@ class PhotostimulationRecord:
         self._stimuli = [(stimulus.name, stimulus.opsin.to_dict()) for stimulus in stimuli]
         self._fields: dict[int, dict[str, _Field]] = {}
         self._ledgers: dict[tuple[int, str], Ledger] = {}
+        self._assignments: dict[tuple[int, str], Assignment] = {}
 
     def place(self, number: int, site: str, units: int, expression: float) -> None:
         """State where a stimulus acts.
@@ -80,6 +85,33 @@ class PhotostimulationRecord:
         """
         if intensity:
             self._ledgers.setdefault((number, phase), Ledger()).note(step, intensity)
+
+    def assign(
+        self, number: int, probability: float, seed: int, first_row: int, rows: int, phase: Phase = "train"
+    ) -> None:
+        """Note that a random light chose among the samples of a batch.
+
+        Args:
+            number: Number of the stimulus in the protocol, from 0.
+            probability: Share of samples with light.
+            seed: Seed of the draw.
+            first_row: Number of the first sample of the batch, over all ranks.
+            rows: Samples of the batch on all ranks.
+            phase: What the batch is for.
+        """
+        self._assignments.setdefault((number, phase), Assignment(probability, seed)).note(first_row, rows)
+
+    def lit_samples(self, number: int, phase: Phase = "train") -> np.ndarray:
+        """Return the numbers of the samples that the random light of a stimulus reached, int64 in order.
+
+        Samples are numbered as they came, over all ranks and epochs; outside training from the first one evaluated.
+
+        Raises:
+            InputError: If no random light of this stimulus shone in the phase.
+        """
+        if (number, phase) not in self._assignments:
+            raise InputError(f"stimulus {number + 1} has no random light that shone in phase {phase}")
+        return self._assignments[number, phase].lit_samples()
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per stimulus, site and phase, as plain data; a stimulus that never shone has one with 0."""
@@ -117,6 +149,9 @@ class PhotostimulationRecord:
                     "phases": {
                         phase: ledger.to_dict() for (known, phase), ledger in self._ledgers.items() if known == number
                     },
+                    "assignments": {
+                        phase: found.to_dict() for (known, phase), found in self._assignments.items() if known == number
+                    },
                 }
                 for number, (name, opsin) in enumerate(self._stimuli)
             ],
@@ -136,6 +171,8 @@ class PhotostimulationRecord:
             self._fields[number] = {place["site"]: _Field(**place) for place in row["sites"]}
             for phase, ledger in row["phases"].items():
                 self._ledgers[number, phase] = Ledger.from_dict(ledger)
+            for phase, assignment in row["assignments"].items():
+                self._assignments[number, phase] = Assignment.from_dict(assignment)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write the record to a folder as ``photostimulation.json`` and, as a table, ``photostimulation.md``.

@@ -15,6 +15,7 @@ from axonlight.cli import main
 from axonlight.datamodules.loading import InMemoryLoader
 from axonlight.errors import InputError, RunError
 from axonlight.models import ClassificationTask, DenseNetwork
+from axonlight.stimulation.protocol import PhotostimulationRecord
 from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -173,18 +174,18 @@ def test_samples_of_all_ranks_are_numbered_once(ranks):
         for rank in range(ranks):
             loader = InMemoryLoader([data], 7, shuffle=True, rank=rank, world_size=ranks)
             local = loader.batch_sizes[number]
-            first, place, places, total = _share(trainer_like(rank, ranks, loader), local, number)
+            first, place, places, total = _share(trainer_like(rank, ranks), loader, local, number)
             found += [first + row * places + place for row in range(local)]
             totals.add(total)
         assert sorted(found) == list(range(totals.pop()))
         assert not totals
-    dealt = [_share(trainer_like(rank, ranks, rows()), 4, 0) for rank in range(ranks)]
+    dealt = [_share(trainer_like(rank, ranks), rows(), 4, 0) for rank in range(ranks)]
     numbers = [first + row * places + place for first, place, places, _ in dealt for row in range(4)]
     assert sorted(numbers) == list(range(4 * ranks))
 
 
-def trainer_like(rank, ranks, loader):
-    return SimpleNamespace(global_rank=rank, world_size=ranks, train_dataloader=loader)
+def trainer_like(rank, ranks):
+    return SimpleNamespace(global_rank=rank, world_size=ranks)
 
 
 class Several(pl.LightningModule):
@@ -249,6 +250,43 @@ def test_the_record_lies_in_the_run_folder_and_in_the_log(tmp_path):
     assert stimulating.conductor.record.rows()[0]["steps"] == "2-4"
     hparams = yaml.safe_load((tmp_path / "version_0" / "hparams.yaml").read_text())
     assert hparams["protocol"] == stimulating.protocol.hash
+
+
+class Assigned(pl.Callback):
+    """Notes which samples of every batch the first stimulus chose."""
+
+    def __init__(self):
+        self.train, self.validate = [], []
+
+    def note(self, trainer, into):
+        into.append(trainer.callbacks[0].conductor.fibers[0].samples.clone())
+
+    def on_train_batch_end(self, trainer, *_):
+        self.note(trainer, self.train)
+
+    def on_validation_batch_start(self, trainer, *_):
+        self.note(trainer, self.validate)
+
+
+def test_the_record_tells_which_samples_a_random_light_reached(tmp_path):
+    protocol = [{**SILENCE, "light": {"probability": 0.5}, "phases": ["train", "validate"]}]
+    stimulating, seen = Optogenetics(protocol, show=False), Assigned()
+    trainer = pl.Trainer(
+        max_epochs=2, callbacks=[stimulating, seen], num_sanity_val_steps=0, accelerator="cpu", **QUIET
+    )
+    trainer.fit(task_of(), rows(), rows(count=24))
+    record = stimulating.conductor.record
+    read_again = PhotostimulationRecord(stimulating.protocol.stimuli, record.hash)
+    read_again.load(json.loads(json.dumps(record.to_dict())))
+    trained, validated = torch.cat(seen.train), seen.validate
+    assert read_again.lit_samples(0).tolist() == trained.nonzero().flatten().tolist()
+    # three batches of other samples, the same in every epoch
+    assert not torch.equal(validated[0], validated[1])
+    assert torch.equal(torch.cat(validated[:3]), torch.cat(validated[3:]))
+    assert read_again.lit_samples(0, "validate").tolist() == torch.cat(validated[:3]).nonzero().flatten().tolist()
+    assert not torch.equal(torch.cat(validated[:3]), trained[:24])
+    with pytest.raises(InputError, match="stimulus 1 has no random light that shone in phase test"):
+        record.lit_samples(0, "test")
 
 
 def checkpoint(trainer, path):
