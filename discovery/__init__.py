@@ -2,5 +2,8 @@
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import discovery` from the checkout)
 from .candidate import Candidate
+from .curve_table import CurveTable, NearCurve
+from .engines.enumeration import enumerate_formulas
+from .novelty import known_as
 
-__all__ = ["Candidate"]
+__all__ = ["Candidate", "CurveTable", "NearCurve", "enumerate_formulas", "known_as"]
