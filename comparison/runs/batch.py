@@ -1,11 +1,10 @@
 """Runs that can be trained side by side: which they are, and their results."""
 
-import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from .activation import activation_of, without_activation
 from .execute import execute, is_network
 from .quiet import quiet
 from .recipe import canonical_json
@@ -24,13 +23,9 @@ class _Run(Protocol):
 
 RunType = TypeVar("RunType", bound=_Run)
 
-# Arguments of an activation's text: `ash(z=0.5)`. A formula's text is its function.
-_ARGUMENTS = re.compile(r"^(\w+)\(.*\)$", re.DOTALL)
-_OF_ONE_PIECE = ("formula", "library")
-
 
 def group_runs(runs: Sequence[RunType], max_batch: int) -> list[list[RunType]]:
-    """Gather runs that can be trained side by side: equal but for the draw of their hierarchy or activation values.
+    """Gather runs that can be trained side by side: equal but for the draw of their hierarchy or the activation.
 
     Floors, dense controls and stimulated networks stay alone. Groups and their members keep the order of the runs.
 
@@ -66,31 +61,15 @@ def _batch_key(recipe: Mapping[str, Any]) -> str | None:
     """
     if not is_network(recipe) or any(recipe.get(key) for key in ("dense", "floor", "protocol")):
         return None
-    common = json.loads(canonical_json({name: value for name, value in recipe.items() if name != "null"}))
-    model = common["config"]["model"]
-    network = (model.get("init_args") or {}).get("network") if isinstance(model, dict) else None
-    options = network.get("init_args") if isinstance(network, dict) else None
-    if options and "activation" in options:
-        options["activation"] = _kind_of(options["activation"])
-    return canonical_json(common)
-
-
-def _kind_of(activation: Any) -> Any:
-    """Return a spec of activations without the values of its arguments."""
-    if isinstance(activation, list):
-        return [_kind_of(item) for item in activation]
-    if isinstance(activation, dict):
-        return activation.get("class_path")
-    if isinstance(activation, str) and (found := _ARGUMENTS.match(activation)) and found[1] not in _OF_ONE_PIECE:
-        return found[1]
-    return activation
+    others = {name: value for name, value in recipe.items() if name not in ("config", "null")}
+    return canonical_json({**others, "config": without_activation(recipe["config"])})
 
 
 def execute_batch(recipes: Sequence[Mapping[str, Any]]) -> list[Result]:
     """Run recipes; those that `group_runs` puts together are trained side by side.
 
-    The figures are those of `execute` but for rounding. What cannot be stacked, and a batch in which anything but a
-    single network goes wrong, is run one by one.
+    The figures are those of `execute` but for rounding. Where anything but a single network goes wrong, those of each
+    activation are run side by side; what cannot be stacked at all is run one by one.
 
     Args:
         recipes: The recipes.
@@ -106,10 +85,19 @@ def execute_batch(recipes: Sequence[Mapping[str, Any]]) -> list[Result]:
         [2, 2]
     """
     keys = {_batch_key(recipe) for recipe in recipes}
-    if len(recipes) > 1 and len(keys) == 1 and None not in keys:
-        try:
-            with quiet():
-                return train_side_by_side(recipes)
-        except Exception as error:
-            log.info("%d runs are trained one by one: %s", len(recipes), sentence(error))
-    return [execute(recipe) for recipe in recipes]
+    if len(recipes) == 1 or len(keys) > 1 or None in keys:
+        return [execute(recipe) for recipe in recipes]
+    try:
+        with quiet():
+            return train_side_by_side(recipes)
+    except Exception as error:
+        log.info("%d runs are not trained side by side: %s", len(recipes), sentence(error))
+    # an activation that cannot be stacked need not keep the others apart
+    own: dict[str, list[int]] = {}
+    for place, recipe in enumerate(recipes):
+        own.setdefault(canonical_json(activation_of(recipe["config"])), []).append(place)
+    groups = list(own.values()) if len(own) > 1 else [[place] for place in range(len(recipes))]
+    found = {}
+    for places in groups:
+        found.update(zip(places, execute_batch([recipes[place] for place in places]), strict=True))
+    return [found[place] for place in range(len(recipes))]

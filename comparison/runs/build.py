@@ -20,6 +20,7 @@ from ...datamodules import TableDataModule
 from ...models import Task
 from ...training.run_builder import RunBuilder
 from ...training.run_defaults import default_callbacks
+from .activation import activation_of
 from .data_cache import data_of
 from .dense import with_dense_network
 from .recipe import NullRecipe
@@ -100,17 +101,25 @@ def build_run(recipe: Mapping[str, Any]) -> BuiltRun:
     return replace(dense, details=run.details, protocol=run.protocol)
 
 
-def build_sibling(run: BuiltRun, null: NullRecipe | None) -> BuiltRun:
-    """Build a run with the config of another and its own draw, without parsing the config again.
+def build_sibling(run: BuiltRun, null: NullRecipe | None, config: Mapping[str, Any] | None = None) -> BuiltRun:
+    """Build a run with the settings of another, its own draw and its own activation, without parsing a config again.
+
+    Args:
+        run: The other run.
+        null: The draw that takes the place of the hierarchy of the data, or None.
+        config: The other's config but for the text that names the activation; None: the same.
 
     Raises:
-        InputError: If the null model does not suit the data.
+        InputError: If the null model does not suit the data, or the text names no activation.
     """
+    config = run.config if config is None else config
     if not isinstance(run.task, Task) or not isinstance(run.data, TableDataModule):
-        return _build(run.config, null)
-    data, details = _data(run.config, null, lambda: run.data)
+        return _build(config, null)
+    activation = None if config == run.config else activation_of(config)
+    data, details = _data(config, null, lambda: run.data)
     seed_everything(run.builder.seed, workers=True, verbose=False)
-    return replace(run, task=run.task.sibling(data.hierarchy), data=data, details=details)
+    task = run.task.sibling(data.hierarchy, activation=activation)
+    return replace(run, config=config, task=task, data=data, details=details)
 
 
 def _build(config: Mapping[str, Any], null: NullRecipe | None) -> BuiltRun:

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from ...callbacks import FiniteLoss, StepSeed
 from ...errors import RunError
 from ...models import ReplicaTask, Task
+from .activation import activation_of, without_activation
 from .build import BuiltRun, build_run, build_sibling
 from .recipe import canonical_json
 from .result import Result
@@ -18,7 +19,7 @@ __all__ = ["foreign_callbacks", "train_side_by_side"]
 
 
 def train_side_by_side(recipes: Sequence[Mapping[str, Any]]) -> list[Result]:
-    """Train and score the networks of recipes that differ in draws and values of activations alone.
+    """Train and score the networks of recipes that differ in draws and activations alone.
 
     A recipe whose network cannot be built has a result of its own that says why.
 
@@ -40,12 +41,15 @@ def train_side_by_side(recipes: Sequence[Mapping[str, Any]]) -> list[Result]:
 
 
 def _attempt(recipe: Mapping[str, Any], first: dict[str, BuiltRun]) -> BuiltRun | Result:
-    """Build a run; `first` keeps the first of each config."""
+    """Build a run; `first` keeps the first of each config, whatever the text that names its activation."""
     started = time.perf_counter()
-    key = canonical_json(recipe["config"])
+    config = recipe["config"]
+    # specs that are no text mean what the parser of configs makes of them
+    is_text = isinstance(activation_of(config), str)
+    key = canonical_json([is_text, without_activation(config) if is_text else config])
     try:
         if key in first:
-            return build_sibling(first[key], recipe.get("null"))
+            return build_sibling(first[key], recipe.get("null"), config)
         return first.setdefault(key, build_run(recipe))
     except Exception as error:
         return Result.failure(error, time.perf_counter() - started)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 
-__all__ = ["check_alike", "named"]
+__all__ = ["are_alike", "check_alike", "named"]
 
 # Buffers that are part of the architecture and belong to all replicas.
 _SHARED = {"columns", "loss_weights", "prediction_weights"}
@@ -35,17 +35,35 @@ def check_alike(modules: Sequence[nn.Module], path: str, settings: Sequence[str]
     """
     head = modules[0]
     _check_single(head, path)
+    if (found := _difference(modules, settings)) is not None:
+        _refuse(head, path, *found)
+
+
+def are_alike(modules: Sequence[nn.Module]) -> bool:
+    """Whether modules differ in nothing but values.
+
+    Example:
+        >>> are_alike([nn.LeakyReLU(0.1), nn.LeakyReLU(0.1)]), are_alike([nn.LeakyReLU(0.1), nn.LeakyReLU(0.2)])
+        (True, False)
+    """
+    return _difference(modules, None) is None
+
+
+def _difference(modules: Sequence[nn.Module], settings: Sequence[str] | None) -> tuple[str, object, object, int] | None:
+    """Return what differs first from the first module: its name, the two values, and the place of the other module."""
+    head = modules[0]
     expected = _description(head, settings)
     for place, module in enumerate(modules[1:], start=1):
         if type(module) is not type(head):
-            _refuse(head, path, "class", type(head).__name__, type(module).__name__, place)
+            return "class", type(head).__name__, type(module).__name__, place
         found = _description(module, settings)
         for key in expected | found:
             if expected.get(key) != found.get(key):
-                _refuse(head, path, key, expected.get(key), found.get(key), place)
+                return key, expected.get(key), found.get(key), place
         for name, value in head.named_buffers(recurse=False):
             if name in _SHARED and not torch.equal(value, module.get_buffer(name)):
-                _refuse(head, path, name, value.tolist(), module.get_buffer(name).tolist(), place)
+                return name, value.tolist(), module.get_buffer(name).tolist(), place
+    return None
 
 
 def _check_single(module: nn.Module, path: str) -> None:
@@ -73,5 +91,5 @@ def _shape(module: nn.Module, name: str, value: Tensor) -> tuple[Any, ...]:
 def _refuse(module: nn.Module, path: str, key: str, expected: object, found: object, place: int) -> None:
     raise InputError(
         f"{named(path, module)} cannot be stacked: {key} is {expected} in replica 0 and {found} in replica {place}; "
-        "replicas differ in edges, seeds and values alone"
+        "replicas differ in edges, seeds, values and activations alone"
     )

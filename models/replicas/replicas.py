@@ -32,7 +32,7 @@ _FEWEST = 4
 
 
 class Replicas(nn.Module):
-    """Many networks that differ in edges, seed or values of activations, as one module over the same batches.
+    """Many networks that differ in edges, seed or activations, as one module over the same batches.
 
     Every network is built as it would be built alone, by `torch.manual_seed(seed)` and its factory. Then their layers
     become one: sparse layers stacked rows over the shared input, later ones diagonal blocks, dense layers a batched
@@ -50,7 +50,7 @@ class Replicas(nn.Module):
         hierarchies: The hierarchy of every replica, one for all, or None.
         seeds: The seed of every replica, or one for all.
         feature_names: Names of the columns.
-        activations: The activation spec of every replica, one for all, or None; they may differ in values alone.
+        activations: The activation spec of every replica, one for all, or None.
         names: Names of the replicas; None: their numbers.
         block_size: Replicas that go through `backward` together on a processor; None chooses.
         copy_networks: Whether networks that exist are copied, which takes longer than the rest; if not, nobody else
@@ -67,7 +67,7 @@ class Replicas(nn.Module):
 
     Raises:
         InputError: If the numbers of hierarchies, seeds, activations and names disagree, or a module cannot be
-            stacked or differs between networks in more than edges and values.
+            stacked or differs between networks in more than edges, values and activations.
 
     Example:
         >>> from axonlight.models import PathwayNetwork
@@ -116,7 +116,7 @@ class Replicas(nn.Module):
         _keep_freed_memory()
         self.block_size = block_size or _good_block_size(networks[0], len(networks))
         self._blocks = tuple(
-            (start, stack_networks(networks[start : start + self.block_size], self._masks, start, is_fused=True))
+            (start, stack_networks(networks[start : start + self.block_size], self._masks, start, True, self.stacked))
             for start in range(0, len(networks), self.block_size)
         )
         self._link_blocks()

@@ -19,10 +19,11 @@ from ..pathways.heads import CovariateHead, LayerHeads
 from ..pathways.layer import UnitBatchNorm
 from .activations import StackedActivation, is_plain_elementwise
 from .ash import StackedAsh, is_stackable_ash
-from .checks import check_alike, named
+from .checks import are_alike, check_alike, named
 from .fused import FusedPathwayLayer
 from .leaves import StackedBatchNorm, StackedDropout, StackedEdgeLinear, StackedLayerNorm, StackedLeaf, StackedLinear
 from .masks import StepMasks
+from .mixed import MixedActivation
 
 __all__ = ["assign_values", "stack_networks", "values_of"]
 
@@ -59,13 +60,18 @@ _LEAVES: dict[type, Callable[[Any], nn.Module]] = {
 class _Stacker:
     """Stacks the networks of replicas from `first` on, whose dropouts draw from `masks`."""
 
-    def __init__(self, masks: StepMasks, first: int, is_fused: bool) -> None:
+    def __init__(self, masks: StepMasks, first: int, is_fused: bool, whole: nn.Module | None) -> None:
         self.masks, self.first, self.is_fused = masks, first, is_fused
+        parts = {} if whole is None else dict(whole.named_modules())
+        # A block's values are views of those of the whole, so it is mixed where the whole is, even if it need not be.
+        self.mixed = {path for path, module in parts.items() if isinstance(module, MixedActivation)}
 
     def stack(self, modules: Sequence[nn.Module], path: str = "") -> nn.Module:
         """Return one module for those that stand at the same place of every network."""
         head = modules[0]
         kind = type(head)
+        if path in self.mixed or _are_mixed(modules):
+            return MixedActivation(modules)
         check_alike(modules, path, (_CONTAINERS | _SETTINGS).get(kind))
         if kind in _CONTAINERS:
             return self._container(modules, path)
@@ -73,7 +79,7 @@ class _Stacker:
             return _LEAVES[kind](modules)
         if kind is UnitDropout:
             return StackedDropout(cast(Sequence[nn.Dropout], modules), self.masks, self.first)
-        if is_activation(head) and not isinstance(head, nn.RReLU):
+        if _is_stackable_activation(head):
             return _stack_activations(modules)
         raise InputError(
             f"{named(path, head)} cannot be stacked; replicas consist of PathwayNetwork, DenseNetwork and what these "
@@ -98,6 +104,15 @@ class _Stacker:
         return stacked
 
 
+def _is_stackable_activation(module: nn.Module) -> bool:
+    return is_activation(module) and not isinstance(module, nn.RReLU)
+
+
+def _are_mixed(modules: Sequence[nn.Module]) -> bool:
+    """Whether these are activations that differ in more than values."""
+    return all(map(_is_stackable_activation, modules)) and not are_alike(modules)
+
+
 def _stack_activations(modules: Sequence[nn.Module]) -> nn.Module:
     if is_plain_elementwise(modules[0]):
         return modules[0]
@@ -107,21 +122,26 @@ def _stack_activations(modules: Sequence[nn.Module]) -> nn.Module:
 
 
 def stack_networks(
-    networks: Sequence[nn.Module], masks: StepMasks, first: int = 0, is_fused: bool = False
+    networks: Sequence[nn.Module],
+    masks: StepMasks,
+    first: int = 0,
+    is_fused: bool = False,
+    whole: nn.Module | None = None,
 ) -> nn.Module:
     """Return one network of many: the same modules, whose leaves hold the values of all.
 
     Args:
-        networks: The networks, equal but for edges and values.
+        networks: The networks, equal but for edges, values and activations.
         masks: Where their dropouts draw from.
         first: Place of the first of them among all replicas.
-        is_fused: Whether pathway layers train in few passes, but once differentiable.
+        is_fused: Whether layers train in few passes, but once differentiable.
+        whole: The network of all replicas, where these are a block of them.
 
     Raises:
-        InputError: If a module cannot be stacked, or differs between networks in more than edges and values.
+        InputError: If a module cannot be stacked, or differs between networks in more than these.
     """
     with torch.no_grad():
-        return _Stacker(masks, first, is_fused).stack(networks)
+        return _Stacker(masks, first, is_fused, whole).stack(networks)
 
 
 def values_of(stacked: nn.Module, replica: int) -> dict[str, Tensor]:

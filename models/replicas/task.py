@@ -25,6 +25,7 @@ from .activations import StackedActivation
 from .checkpoint import save_task
 from .evaluation import Evaluation
 from .losses import replica_losses
+from .mixed import MixedActivation
 from .progress import Progress, RunningMean
 from .replicas import Replicas
 from .rows import clear_optimizer, clip_norms
@@ -41,7 +42,7 @@ Outputs = Tensor | HeadOutputs
 class ReplicaTask(LightningModule):
     """Train many tasks side by side in one process on the same batches, each as it would train alone.
 
-    The tasks differ in their networks alone: edges, initial values, values of activations. Loss, predictions, metrics,
+    The tasks differ in their networks alone: edges, initial values, activations. Loss, predictions, metrics,
     optimizer and scheduler are those of the tasks. A replica draws the dropout that it would draw alone with the
     callback `StepSeed`, stops early by itself (its best weights are kept, as a checkpoint would keep them), and if its
     loss is no longer a number it ends with the sentence of the callback `FiniteLoss` while the others go on; neither of
@@ -275,7 +276,9 @@ class ReplicaTask(LightningModule):
     def configure_optimizers(self) -> Any:
         """Build one optimizer over the values of all replicas, by the template's settings, and its scheduler."""
         template = self._tasks[0]
-        leaves = [module for module in self.replicas.modules() if isinstance(module, StackedActivation)]
+        leaves = [
+            module for module in self.replicas.modules() if isinstance(module, StackedActivation | MixedActivation)
+        ]
         activations = [parameter for leaf in leaves for parameter in leaf.parameters()]
         optimizer = template.optimizer(parameter_groups(self.replicas, template.activation_lr, activations))
         if type(optimizer).__name__ not in _ELEMENTWISE or not type(optimizer).__module__.startswith("torch.optim"):

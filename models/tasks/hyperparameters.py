@@ -5,9 +5,10 @@ partial functions; those become the same ``{class_path, init_args}`` that a conf
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["describe", "plain_hyperparameters"]
+__all__ = ["describe", "plain_hyperparameters", "with_activation"]
 
 _SCALARS = (bool, int, float, str, type(None))
 
@@ -59,3 +60,23 @@ def plain_hyperparameters(arguments: dict[str, Any]) -> tuple[dict[str, Any], li
         except TypeError:
             left_out.append(name)
     return plain, left_out
+
+
+def with_activation(hyperparameters: Mapping[str, Any], activation: Any) -> dict[str, Any]:
+    """Return a task's hyperparameters with another activation of its network; without the network if it is alive.
+
+    Example:
+        >>> with_activation({"network": {"class_path": "DenseNetwork"}}, "relu")["network"]
+        {'class_path': 'DenseNetwork', 'init_args': {'activation': 'relu'}}
+    """
+    others = {name: value for name, value in hyperparameters.items() if name != "network"}
+    network = hyperparameters.get("network")
+    try:
+        chosen = describe(activation)
+    except TypeError:
+        network = None
+    if network is None:
+        return others
+    described = dict(network) if isinstance(network, Mapping) else {"class_path": network}
+    described["init_args"] = {**(described.get("init_args") or {}), "activation": chosen}
+    return {**hyperparameters, "network": described}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, Self
 
 import torch
+from lightning.fabric.utilities.data import AttributeDict
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import ReduceLROnPlateau
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters, _given_hyperparameters_context
@@ -22,7 +23,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from ...errors import InputError
 from ...structures import Hierarchy
 from ..head_outputs import HeadOutputs
-from .hyperparameters import plain_hyperparameters
+from .hyperparameters import plain_hyperparameters, with_activation
 from .optimization import check_batch, check_gradients, check_groups, parameter_groups
 
 __all__ = ["NetworkFactory", "OptimizerFactory", "SchedulerFactory", "Task"]
@@ -105,19 +106,41 @@ class Task(LightningModule):
         """Return the metrics of one split."""
         raise NotImplementedError
 
-    def sibling(self, hierarchy: Hierarchy | None) -> Self:
+    def sibling(self, hierarchy: Hierarchy | None = None, *, activation: Any = None) -> Self:
         """Return a task with these settings and a new network, which the next random numbers initialise.
 
         Much faster than another task; the two share their metrics, so they are not to be evaluated in turns.
 
         Args:
-            hierarchy: What the new network is built on.
+            hierarchy: What the new network is built on; None: what this one is.
+            activation: Spec of the new network's activations, or a list of one per layer; None: as here.
+
+        Raises:
+            InputError: If the spec cannot be read, or the network has no activation to choose.
+
+        Example:
+            >>> from axonlight.models import ClassificationTask, DenseNetwork
+            >>> task = ClassificationTask(DenseNetwork, in_features=30)
+            >>> task.sibling(activation="formula(x*cos(x))").network.layers[2].text
+            'x*cos(x)'
         """
+        hierarchy = self.hierarchy if hierarchy is None else hierarchy
         other = copy.copy(self)
-        other._modules = {**self._modules, "network": self._build_network(hierarchy)}
+        if activation is not None:
+            other._choose_activation(activation)
+        other._modules = {**self._modules, "network": other._build_network(hierarchy)}
         other.hierarchy = hierarchy if self._takes_hierarchy else None
         other._learned, other._steps_seen = set(), 0
         return other
+
+    def _choose_activation(self, activation: Any) -> None:
+        """Build networks with this activation from now on, and say so in the hyperparameters."""
+        network, *sizes = self._build_network.args
+        if "activation" not in accepted_names(network):
+            raise InputError("an activation is given, but the network has no argument activation")
+        chosen = functools.partial(network, activation=activation)
+        self._build_network = functools.partial(build_network, chosen, *sizes)
+        self._hparams = AttributeDict(with_activation(self.hparams, activation))
 
     # What several heads add ------------------------------------------------------------------------------------
 

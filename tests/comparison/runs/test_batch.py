@@ -57,6 +57,38 @@ def test_values_of_activations_differ_side_by_side(pathway_config):
         assert_same(together, execute(recipe))
 
 
+def test_activations_that_are_different_functions_are_trained_side_by_side(pathway_config):
+    specs = ["relu", "ash(z=0.5)", "formula(x*cos(x))", {"formula": "abs(x)", "normalize": True}, "tanh", None]
+    configs = [pathway_config(network={"activation": spec}) for spec in specs]
+    del configs[-1]["model"]["init_args"]["network"]["init_args"]["activation"]  # the design's own
+    recipes = [{"kind": "network", "config": config} for config in configs]
+    recipes.append({**recipes[2], "null": {**NULL, "seed": 1}})
+    assert len(group_runs([SimpleNamespace(recipe=recipe) for recipe in recipes], 10)) == 1
+    for together, recipe in zip(execute_batch(recipes), recipes, strict=True):
+        assert together.details["side_by_side"] == 7
+        assert_same(together, execute(recipe))
+
+
+def test_an_activation_that_cannot_be_stacked_keeps_no_other_apart(pathway_config):
+    recipes = [
+        {**recipe, "config": pathway_config(network={"activation": text})}
+        for text in ("rrelu", "tanh")
+        for recipe in draws(pathway_config(), 1)
+    ]
+    results = execute_batch(recipes)
+    assert [result.details.get("side_by_side") for result in results] == [None, None, 2, 2]
+    for result, recipe in zip(results, recipes, strict=True):
+        assert_same(result, execute(recipe))
+
+
+def test_a_name_that_is_no_activation_leaves_the_others_side_by_side(pathway_config):
+    texts = ["relu", "formula(import os)", "tanh"]
+    recipes = [{"kind": "network", "config": pathway_config(network={"activation": text})} for text in texts]
+    results = execute_batch(recipes)
+    assert [result.details.get("side_by_side") for result in results] == [2, None, 2]
+    assert results[1].error == execute(recipes[1]).error
+
+
 def test_a_result_does_not_depend_on_its_company(pathway_config):
     recipes = draws(pathway_config(), 13)
     many, few = execute_batch(recipes), execute_batch(recipes[:1:-1])
@@ -133,7 +165,7 @@ def test_groups_hold_what_can_be_stacked(pathway_config):
     ]
     runs = [SimpleNamespace(recipe=recipe, place=place) for place, recipe in enumerate(recipes)]
     groups = [[run.place for run in group] for group in group_runs(runs, 3)]
-    assert groups == [[0, 1, 2], [3], [4], [5], [6], [7], [8, 9], [10], [11], [12], [13]]
+    assert groups == [[0, 1, 2], [3, 10, 11], [4], [5], [6], [7], [8, 9], [12], [13]]
 
 
 def test_a_sibling_is_the_run_that_would_be_built(pathway_config):
