@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, RunError
+from ..errors import RunError
 from .compare_answer import failure_line, printed_answer
+from .dotted_settings import split_settings
 
 if TYPE_CHECKING:
     from ..comparison import Study
@@ -62,35 +63,7 @@ def take_settings(arguments: Sequence[str]) -> tuple[list[str], list[tuple[str, 
         >>> take_settings(["compare", "--folds", "5", "two.yaml", "--rope.auroc=0.02", "--dry_run"])
         (['compare', 'two.yaml', '--dry_run'], [('folds', 5), ('rope.auroc', 0.02)])
     """
-    rest: list[str] = []
-    settings: list[tuple[str, Any]] = []
-    remaining = iter(arguments)
-    for argument in remaining:
-        name, separator, value = argument.partition("=")
-        if not argument.startswith("--") or name in _SWITCHES:
-            rest.append(argument)
-        elif name in _OPTIONS:
-            rest += [argument] if separator else [argument, *_next(remaining, name)]
-        else:
-            text = value if separator else _next(remaining, name)[0]
-            settings.append((name[2:], _read(name, text)))
-    return rest, settings
-
-
-def _next(remaining: Any, name: str) -> list[str]:
-    value = next(remaining, None)
-    if value is None:
-        raise InputError(f"{name} needs a value")
-    return [value]
-
-
-def _read(name: str, text: str) -> Any:
-    import yaml  # not needed by --help, which answers at once
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{name} is {text!r}, which is not YAML: {' '.join(str(error).split())}") from error
+    return split_settings(arguments, _OPTIONS, _SWITCHES)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..datasets import NAMED_SETS
 from ..errors import InputError
-from ..training.config_files import shipped_configs, shipped_studies
+from ..training.config_files import shipped_configs, shipped_searches, shipped_studies
 
 __all__ = ["KINDS", "PrintCompletion", "completion_script"]
 
@@ -89,6 +89,7 @@ def completion_script(shell: str, parser: argparse.ArgumentParser) -> str:
     beside_files = {
         "config": shipped_configs(),
         "study": shipped_studies(),
+        "search": shipped_searches(),
         "ckpt_path": ["last", "best"],
         "table": NAMED_SETS,
     }

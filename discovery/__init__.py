@@ -4,6 +4,7 @@ from .. import __version__ as _version  # noqa: F401  (refuses `import discovery
 from .candidate import Candidate
 from .curve_table import CurveTable, NearCurve
 from .engines.enumeration import enumerate_formulas
+from .library import ActivationLibrary
 from .novelty import known_as
 
-__all__ = ["Candidate", "CurveTable", "NearCurve", "enumerate_formulas", "known_as"]
+__all__ = ["ActivationLibrary", "Candidate", "CurveTable", "NearCurve", "enumerate_formulas", "known_as"]

@@ -1,9 +1,11 @@
 """Figures from plain arrays and tables."""
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import plots` from the checkout)
+from .curve_grid import draw_curve_grid
 from .curves import draw_curve
 from .dose_response import draw_dose_response
 from .forest import draw_forest
+from .funnel import draw_funnel
 from .hierarchy import draw_hierarchy
 from .importance import draw_calibrated_importance
 from .learning_bands import draw_learning_bands
@@ -11,6 +13,7 @@ from .light_schedule import draw_light
 from .median_bands import draw_median_bands
 from .null_distribution import draw_null_distribution
 from .null_quality import draw_null_quality
+from .pareto import draw_pareto
 from .progress_measures import draw_progress_measures
 from .sankey import draw_sankey
 from .training import draw_training_curves
@@ -18,14 +21,17 @@ from .training import draw_training_curves
 __all__ = [
     "draw_calibrated_importance",
     "draw_curve",
+    "draw_curve_grid",
     "draw_dose_response",
     "draw_forest",
+    "draw_funnel",
     "draw_hierarchy",
     "draw_learning_bands",
     "draw_light",
     "draw_median_bands",
     "draw_null_distribution",
     "draw_null_quality",
+    "draw_pareto",
     "draw_progress_measures",
     "draw_sankey",
     "draw_training_curves",

@@ -7,22 +7,31 @@ from pathlib import Path
 from .. import configs
 from ..errors import InputError
 
-__all__ = ["find_config", "is_text", "shipped_configs", "shipped_studies", "with_shipped_configs"]
+__all__ = [
+    "find_config",
+    "is_text",
+    "shipped_configs",
+    "shipped_searches",
+    "shipped_studies",
+    "with_shipped_configs",
+]
 
 # Configs of `axonlight compare`, which no other verb reads.
 _STUDIES = "studies/"
+# Configs of `axonlight discover`.
+_SEARCHES = "discovery/"
 # Protocols of stimulation, which are parts of configs.
 _PROTOCOLS = "protocols/"
 
 
 def shipped_configs() -> dict[str, str]:
-    """Return the path of every config that comes with the package, by the name that ``--config`` takes; no study.
+    """Return the path of every config that comes with the package, by the name that ``--config`` takes.
 
     Example:
         >>> "demo.yaml" in shipped_configs()
         True
     """
-    return {name: path for name, path in _shipped().items() if not name.startswith((_STUDIES, _PROTOCOLS))}
+    return {name: path for name, path in _shipped().items() if not name.startswith((_STUDIES, _SEARCHES, _PROTOCOLS))}
 
 
 def shipped_studies() -> dict[str, str]:
@@ -33,6 +42,16 @@ def shipped_studies() -> dict[str, str]:
         True
     """
     return {name: path for name, path in _shipped().items() if name.startswith(_STUDIES)}
+
+
+def shipped_searches() -> dict[str, str]:
+    """Return the path of every search that comes with the package, by the name that ``axonlight discover`` takes.
+
+    Example:
+        >>> "discovery/quickstart.yaml" in shipped_searches()
+        True
+    """
+    return {name: path for name, path in _shipped().items() if name.startswith(_SEARCHES)}
 
 
 def _shipped() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from .gate import Moments, NumericGate, affine_normalisation, check_function, gaussian_moments
 from .grammar import parse_formula
 from .latex import to_latex
+from .mathml import to_mathml
 from .module import Formula, check_formula
 from .prefix import to_prefix
 from .program import Program, compile_program
@@ -27,5 +28,6 @@ __all__ = [
     "gaussian_moments",
     "parse_formula",
     "to_latex",
+    "to_mathml",
     "to_prefix",
 ]

@@ -5,7 +5,13 @@ from pathlib import Path
 import axonlight.configs
 import pytest
 from axonlight.errors import InputError
-from axonlight.training.config_files import find_config, shipped_configs, shipped_studies, with_shipped_configs
+from axonlight.training.config_files import (
+    find_config,
+    shipped_configs,
+    shipped_searches,
+    shipped_studies,
+    with_shipped_configs,
+)
 
 SHIPPED = Path(axonlight.configs.__path__[0])
 
@@ -19,9 +25,11 @@ def elsewhere(tmp_path, monkeypatch):
 def test_shipped_configs_are_all_found_by_their_names():
     shipped = shipped_configs()
     studies = {Path(path) for path in shipped_studies().values()}
+    searches = {Path(path) for path in shipped_searches().values()}
     protocols = set(SHIPPED.glob("protocols/*.yaml"))
-    assert {Path(path) for path in shipped.values()} == set(SHIPPED.rglob("*.yaml")) - studies - protocols
+    assert {Path(path) for path in shipped.values()} == set(SHIPPED.rglob("*.yaml")) - studies - searches - protocols
     assert studies == set(SHIPPED.glob("studies/*.yaml"))
+    assert searches == set(SHIPPED.glob("discovery/*.yaml"))
     for name, path in shipped.items():
         assert find_config(name) == path == find_config(f"configs/{name}")
     assert any("/" in name for name in shipped)

@@ -23,7 +23,7 @@ from torch import nn
 CONFIGS = [
     path
     for path in sorted(Path(axonlight.configs.__path__[0]).rglob("*.yaml"))
-    if path.parent.name not in ("studies", "protocols")
+    if path.parent.name not in ("discovery", "studies", "protocols")
 ]
 
 
