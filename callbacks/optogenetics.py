@@ -176,6 +176,9 @@ class Optogenetics(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check, once there was a validation, that what lights go by is logged."""
+        self._check_metrics(trainer)
+
+    def _check_metrics(self, trainer: Trainer) -> None:
         interval = trainer.check_val_every_n_epoch
         if interval is not None and trainer.current_epoch >= interval:
             self.clock.check_metrics(trainer)
@@ -215,7 +218,8 @@ class Optogenetics(Callback):
         self.clock.end(trainer, outputs)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stand where training ended."""
+        """Check what lights went by, also of a run of one epoch; stand where training ended."""
+        self._check_metrics(trainer)
         self.clock.stand_at(trainer.global_step, trainer.current_epoch)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:

@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from ..errors import RunError
+from ..models import Task
 from ..stimulation import Clock
 from ..stimulation.batches import count_tokens, number_of_samples
 from ..stimulation.clock import Phase
@@ -169,7 +170,4 @@ def logged_metrics(module: Any) -> set[str] | None:
         True
     """
     own = type(module).__module__.partition(".")[0] == __name__.partition(".")[0]
-    evaluated = getattr(module, "val_metrics", None)
-    if not own or not evaluated:  # without any, the task logs in its own way
-        return None
-    return {"train/loss", "val/loss", *evaluated.keys(keep_base=False)}
+    return set(module.logged_metrics) if own and isinstance(module, Task) else None

@@ -114,6 +114,12 @@ class InContextTask(Task):
         """Return none: the evaluators' losses and accuracies are sums."""
         return MetricCollection({})
 
+    @property
+    def logged_metrics(self) -> frozenset[str]:
+        """Names of all that is logged while it trains; the evaluators are those of the data."""
+        evaluated = {f"val/{what}/{name}" for what in ("loss", "accuracy") for name in self.evaluators}
+        return frozenset({"train/loss", "sequences", "learned", *evaluated})
+
     def setup(self, stage: str) -> None:
         """Take the features and the evaluators' names from the data; compile the network."""
         super().setup(stage)

@@ -102,6 +102,11 @@ class Task(LightningModule):
         """Turn network outputs into what the metrics and the user read."""
         raise NotImplementedError
 
+    @property
+    def logged_metrics(self) -> frozenset[str]:
+        """Names of all that is logged while it trains; a subclass that logs more says so here."""
+        return frozenset({"train/loss", "val/loss", *self.val_metrics.keys(keep_base=False)})
+
     def metrics(self) -> MetricCollection:
         """Return the metrics of one split."""
         raise NotImplementedError

@@ -252,6 +252,27 @@ def test_the_record_lies_in_the_run_folder_and_in_the_log(tmp_path):
     assert hparams["protocol"] == stimulating.protocol.hash
 
 
+class Silent(pl.LightningModule):
+    """Logs nothing, and nobody can know before."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = nn.Sequential(nn.Linear(6, 2))
+
+    def training_step(self, batch, batch_idx):
+        return nn.functional.cross_entropy(self.network(batch[0]), batch[1])
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_a_metric_that_nobody_logs_ends_even_a_run_of_one_epoch():
+    loop = {"kind": "trigger", "sensor": "metric:val/auroc", "below": 0.5}
+    protocol = [{"target": "0", "opsin": "silence", "light": {"closed_loop": loop}}]
+    with pytest.raises(RunError, match="'val/auroc', which nothing has logged"):
+        fit(protocol, Silent(), max_epochs=1)
+
+
 class Assigned(pl.Callback):
     """Notes which samples of every batch the first stimulus chose."""
 
