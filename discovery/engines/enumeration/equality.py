@@ -11,7 +11,7 @@ from torch import Tensor
 
 __all__ = ["CORE", "find_equals", "grid", "resolved"]
 
-_POINTS = 128
+_POINTS = 256
 _REACH = 12.0
 CORE = 16
 _CORE_REACH = 1.25
@@ -23,7 +23,7 @@ _ROOM = 2.0
 
 @cache
 def grid() -> Tensor:
-    """Return the points at which formulas are compared, float64 (128,).
+    """Return the points at which formulas are compared, float64 (256,).
 
     The first 16, the core, lie in [-1.25, 1.25], where almost every formula is well conditioned; the others in
     [-12, 12], because functions with abs, relu or max may differ only far from 0 (sin|x| and |sin x| are equal
@@ -32,7 +32,7 @@ def grid() -> Tensor:
     Example:
         >>> from axonlight.discovery.engines.enumeration.equality import grid
         >>> grid().shape, bool(grid().abs().max() < 12)
-        (torch.Size([128]), True)
+        (torch.Size([256]), True)
     """
     steps = torch.arange(1, _POINTS + 1, dtype=torch.float64)
     uniform = 2 * (steps * ((math.sqrt(5) - 1) / 2)).frac() - 1
