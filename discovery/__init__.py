@@ -6,5 +6,28 @@ from .curve_table import CurveTable, NearCurve
 from .engines.enumeration import enumerate_formulas
 from .library import ActivationLibrary
 from .novelty import known_as
+from .result import (
+    Contender,
+    FinalActivation,
+    SearchedCandidate,
+    SearchResult,
+    SelectionInflation,
+    StageOutcome,
+)
+from .search_settings import SearchSettings
 
-__all__ = ["ActivationLibrary", "Candidate", "CurveTable", "NearCurve", "enumerate_formulas", "known_as"]
+__all__ = [
+    "ActivationLibrary",
+    "Candidate",
+    "Contender",
+    "CurveTable",
+    "FinalActivation",
+    "NearCurve",
+    "SearchResult",
+    "SearchSettings",
+    "SearchedCandidate",
+    "SelectionInflation",
+    "StageOutcome",
+    "enumerate_formulas",
+    "known_as",
+]
