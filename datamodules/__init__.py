@@ -1,6 +1,7 @@
 """Lightning data modules: tables of your own, named sets, and the loader that serves them."""
 
 from .few_shot import FewShotBatch, FewShotSequences
+from .images import CIFAR10, Digits
 from .loading import InMemoryLoader
 from .named import BreastCancer, Covertype, Higgs, NamedData, Spambase
 from .omics import TCGA, ExpressionData, Proteomics
@@ -17,9 +18,11 @@ from .table import TableDataModule
 from .tabular import TabularData
 
 __all__ = [
+    "CIFAR10",
     "TCGA",
     "BreastCancer",
     "Covertype",
+    "Digits",
     "ExpressionData",
     "FewShotBatch",
     "FewShotSequences",

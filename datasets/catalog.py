@@ -142,8 +142,27 @@ _BREAST_CANCER = NamedSet(
     notes=("ships inside scikit-learn: works offline", "class 1 is benign"),
 )
 
+_DIGITS = NamedSet(
+    name="digits",
+    title="Handwritten digits, 8 x 8 pixels of 17 grey levels",
+    num_rows=1_797,
+    feature_names=feature_names.DIGITS,
+    target="digit",
+    labels=tuple("0123456789"),
+    class_names=tuple("0123456789"),
+    files=(),
+    header=None,
+    fetcher="embedded",
+    licence="CC BY 4.0",
+    source="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
+    notes=(
+        "ships inside scikit-learn: works offline",
+        "the test part of the UCI set, by 13 writers who are not named: a random split puts each writer on both sides",
+    ),
+)
+
 NAMED_SETS: Mapping[str, NamedSet] = MappingProxyType(
-    {named_set.name: named_set for named_set in (_BREAST_CANCER, _COVERTYPE, _HIGGS, _SPAMBASE)}
+    {named_set.name: named_set for named_set in (_BREAST_CANCER, _COVERTYPE, _DIGITS, _HIGGS, _SPAMBASE)}
 )
 
 
@@ -159,7 +178,7 @@ def find_set(name: str) -> NamedSet:
         >>> find_set("wine")
         Traceback (most recent call last):
             ...
-        axonlight.errors.InputError: no data set 'wine'; known: breast_cancer, covertype, higgs, spambase
+        axonlight.errors.InputError: no data set 'wine'; known: breast_cancer, covertype, digits, higgs, spambase
     """
     named_set = NAMED_SETS.get(name.lower().replace("-", "_"))
     if named_set is None:

@@ -1,6 +1,6 @@
 """Column names of the named data sets, in the order of their files."""
 
-__all__ = ["BREAST_CANCER", "COVERTYPE", "HIGGS", "SPAMBASE"]
+__all__ = ["BREAST_CANCER", "COVERTYPE", "DIGITS", "HIGGS", "SPAMBASE"]
 
 COVERTYPE: tuple[str, ...] = (
     "Elevation",
@@ -59,3 +59,5 @@ BREAST_CANCER: tuple[str, ...] = (
     *(f"{measure} error" for measure in _NUCLEUS_MEASURES),
     *(f"worst {measure}" for measure in _NUCLEUS_MEASURES),
 )
+
+DIGITS: tuple[str, ...] = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8))

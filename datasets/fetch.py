@@ -40,7 +40,7 @@ def load_set(
         (569, 31)
     """
     if named_set.fetcher == "embedded":
-        return _ordered(_fetch_embedded(), named_set).iloc[:limit_rows]
+        return _ordered(_fetch_embedded(named_set), named_set).iloc[:limit_rows]
     folder = data_root(root)
     path = find_local(named_set, folder)
     if path is None:
@@ -130,10 +130,11 @@ def _impatient() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _fetch_embedded() -> "pd.DataFrame":
-    from sklearn.datasets import load_breast_cancer
+def _fetch_embedded(named_set: NamedSet) -> "pd.DataFrame":
+    from sklearn import datasets
 
-    bunch: Any = load_breast_cancer(as_frame=True)
+    load = {"breast_cancer": datasets.load_breast_cancer, "digits": datasets.load_digits}[named_set.name]
+    bunch: Any = load(as_frame=True)
     return bunch.frame
 
 

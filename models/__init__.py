@@ -1,6 +1,7 @@
 """Networks and the tasks that train them."""
 
 from .attention import AttentionOnlyTransformer, attention_patterns, head_accuracies
+from .convolutional import ConvolutionalNetwork
 from .dense import DenseNetwork
 from .dense_controls import dense_control
 from .head_outputs import HeadOutputs, combined
@@ -14,6 +15,7 @@ from .tasks import ClassificationTask, InContextTask, RegressionTask, Task
 __all__ = [
     "AttentionOnlyTransformer",
     "ClassificationTask",
+    "ConvolutionalNetwork",
     "DenseNetwork",
     "EdgeLinear",
     "Electrode",

@@ -38,4 +38,5 @@ def score_floor(recipe: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, 
 
 
 def _tensors(loader: InMemoryLoader) -> list[Any]:
-    return [tensor.numpy() for tensor in loader.tensors]
+    features, target = (tensor.numpy() for tensor in loader.tensors)
+    return [features.reshape(len(features), -1), target]  # images as rows of pixels

@@ -38,6 +38,17 @@ def test_breast_cancer_is_that_of_scikit_learn():
     assert (frame[named.target] == bunch.target).all()
 
 
+def test_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    named = find_set("digits")
+    assert list(named.feature_names) == list(bunch.feature_names)
+    frame = load_set(named, limit_rows=100)
+    assert (frame.to_numpy()[:, :-1] == bunch.data[:100]).all()
+    assert (frame[named.target] == bunch.target[:100]).all()
+
+
 @pytest.mark.parametrize(("name", "file"), [("covertype", "forest_cover.csv.gz"), ("higgs", "higgs.csv.gz")])
 def test_names_are_those_of_the_files(data_root, name, file):
     import gzip

@@ -19,7 +19,7 @@ def _run(*words):
 def test_list(capsys, tmp_path, words):
     assert _run("--root", str(tmp_path), *words) == 0
     printed = capsys.readouterr().out
-    for name in ("breast_cancer", "covertype", "higgs", "spambase"):
+    for name in ("breast_cancer", "covertype", "digits", "higgs", "spambase"):
         assert f"\n{name}" in printed
     assert "ready: inside scikit-learn" in printed
     assert "not there: `axonlight data get higgs`, or put higgs.csv.gz" in printed
