@@ -23,6 +23,7 @@ class Candidate:
         scores: What stages measured, by their name.
         cost: What it cost to find: "seconds", "evaluations".
         normalization: (shift, scale) of an affine normalisation under N(0, 1), or None.
+        original: The engine's own formula of several features, in prefix form, where `formula` reads them all as x.
 
     Example:
         >>> candidate = Candidate.from_text("x*cos(x)", engine="enumerate")
@@ -39,6 +40,7 @@ class Candidate:
     scores: Mapping[str, float] = field(default_factory=dict)
     cost: Mapping[str, float] = field(default_factory=dict)
     normalization: tuple[float, float] | None = None
+    original: str | None = None
 
     @classmethod
     def from_text(cls, formula: str, **known: Any) -> Self:
