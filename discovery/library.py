@@ -1,7 +1,6 @@
 """Formulas that were found, under names, in a file that every network can take them from."""
 
 import math
-import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 
 from .. import __version__
 from ..activations.specs.library import check_library_entry, read_library
+from ..comparison.report.files import replace_text
 from ..errors import InputError
 from .candidate import Candidate
 
@@ -117,12 +117,7 @@ class ActivationLibrary(Mapping[str, Mapping[str, Any]]):
         body = (
             yaml.safe_dump(self._entries, sort_keys=False, allow_unicode=True, width=110) if self._entries else "{}\n"
         )
-        made = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            made.write_text(_HEAD.format(name=first) + body, encoding="utf-8")
-            made.replace(path)
-        finally:
-            made.unlink(missing_ok=True)
+        replace_text(path, _HEAD.format(name=first) + body)
         return path
 
     def _set(self, name: str, entry: Mapping[str, Any]) -> None:

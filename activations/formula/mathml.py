@@ -14,17 +14,22 @@ _APPLY = "<mo>&#x2061;</mo>"
 _TIMES = "<mo>&#x2062;</mo>"
 
 
-def to_mathml(tree: Node) -> str:
+def to_mathml(tree: Node, function: str = "") -> str:
     """Return a tree as a MathML element for a page of HTML.
 
     Protected functions are written as the functions they stand for.
+
+    Args:
+        tree: The formula.
+        function: Name of the function: with "f" the element begins with f(x) =.
 
     Example:
         >>> from axonlight.activations.formula import parse_formula, to_mathml
         >>> to_mathml(parse_formula("x**2 + 1"))
         '<math><mrow><msup><mi>x</mi><mrow><mn>2</mn></mrow></msup><mo>+</mo><mn>1</mn></mrow></math>'
     """
-    return f"<math>{_row(_write(tree)[0])}</math>"
+    left = f"<mi>{escape(function)}</mi>{_APPLY}{_brackets('<mi>x</mi>')}<mo>=</mo>" if function else ""
+    return f"<math>{_row(left, _write(tree)[0])}</math>"
 
 
 def _row(*parts: str) -> str:

@@ -5,7 +5,6 @@ as code, and whatever does not fit is refused with the name of the file and of t
 """
 
 import os
-import reprlib
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -98,11 +97,11 @@ def check_library_entry(name: str, entry: Any, path: str | Path) -> dict[str, An
     """
     where = f"{path}: entry {name[:60]}"
     if not isinstance(entry, Mapping) or "formula" not in entry:
-        raise InputError(f"{where} is {reprlib.repr(entry)}; it must be a mapping with the key formula")
+        raise InputError(f"{where} is {_brief(entry)}; it must be a mapping with the key formula")
     if not isinstance(entry["formula"], str):
-        raise InputError(f"{where}: formula is {reprlib.repr(entry['formula'])}; it must be text")
+        raise InputError(f"{where}: formula is {_brief(entry['formula'])}; it must be text")
     if not isinstance(entry.get("found", {}), Mapping):
-        raise InputError(f"{where}: found is {reprlib.repr(entry['found'])}; it must be a mapping")
+        raise InputError(f"{where}: found is {_brief(entry['found'])}; it must be a mapping")
     try:
         _build(entry)
     except InputError as error:
@@ -118,7 +117,7 @@ def _build(entry: Mapping[Any, Any]) -> None:
     options = {key: value for key, value in entry.items() if key in known}
     given = options.pop("constants", None)
     if not isinstance(given, (Mapping, type(None))):
-        raise InputError(f"constants is {reprlib.repr(given)}; it must be a mapping of names to numbers")
+        raise InputError(f"constants is {_brief(given)}; it must be a mapping of names to numbers")
     constants = dict(given or {})
     for key, value in entry.items():
         if key == "formula" or key in known or key in _NOTES:
@@ -126,7 +125,7 @@ def _build(entry: Mapping[Any, Any]) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             near = get_close_matches(str(key), [*known, *_NOTES], n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are formula, {', '.join([*known, *_NOTES])}"
-            raise InputError(f"unknown key {reprlib.repr(key)}; {hint}")
+            raise InputError(f"unknown key {_brief(key)}; {hint}")
         constants[key] = value
     Formula(entry["formula"], constants=constants, **_sizes(constants.values(), options), **options)
 
@@ -156,3 +155,8 @@ def _entries(path: Path) -> dict[str, Any]:
     if not isinstance(entries, Mapping):
         raise InputError(f"{path} must map names to formulas")
     return {str(name): entry for name, entry in entries.items()}
+
+
+def _brief(value: Any) -> str:
+    """Show a value in few letters; never the inside of a list, which aliases of YAML can make endless."""
+    return f"a {type(value).__name__}" if isinstance(value, (Mapping, list)) else repr(value)[:60]

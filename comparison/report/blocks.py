@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-__all__ = ["VERDICTS", "Answer", "Block", "Drawing", "Section", "Table", "VerdictLine"]
+__all__ = ["VERDICTS", "Answer", "Block", "Drawing", "Equation", "Section", "Table", "VerdictLine"]
 
 VERDICTS = ("better", "worse", "equivalent", "inconclusive")
 
@@ -37,6 +37,14 @@ class Drawing:
     svg: str
     caption: str
     description: str
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A formula, as a browser and as a reader of LaTeX sees it; markup, written by our own code alone."""
+
+    mathml: str
+    latex: str
 
 
 def _begins_as_number(text: str) -> bool:
@@ -84,6 +92,7 @@ class Answer:
         scores: References and floors with their scores.
         floors: What the floors say, in a sentence each.
         claims: What became of the claims, in a sentence each.
+        equation: What the answer is, where it is a formula.
     """
 
     name: str
@@ -96,3 +105,4 @@ class Answer:
     scores: Table
     floors: tuple[str, ...]
     claims: tuple[str, ...] = ()
+    equation: Equation | None = None

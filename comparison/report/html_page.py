@@ -52,6 +52,7 @@ def html_page(answer: Answer, sections: tuple[Section, ...], footer: str) -> str
 
 def _first_screen(answer: Answer) -> str:
     warnings = "".join(f'<p class="warning">{escape(warning)}</p>' for warning in answer.warnings)
+    equation = f'<div class="equation">{answer.equation.mathml}</div>' if answer.equation else ""
     claims = "".join(f'<p class="summary">{escape(claim)}</p>' for claim in answer.claims)
     floors = "".join(f"<p>{_together(sentence)}</p>" for sentence in answer.floors)
     verdicts = "".join(_verdict(line, brief=len(answer.verdicts) > _IN_FULL) for line in answer.verdicts)
@@ -59,6 +60,7 @@ def _first_screen(answer: Answer) -> str:
 <p class="name">{escape(answer.name)}</p>
 <h1>{escape(answer.question)}</h1>
 <p class="summary">{escape(answer.summary)}</p>
+{equation}
 {claims}
 <p class="glance">{escape(answer.glance)}</p>
 <p class="scale">{escape(answer.scale)}</p>
@@ -66,7 +68,7 @@ def _first_screen(answer: Answer) -> str:
 </header>
 <div class="{"answer many" if len(answer.verdicts) > _ASIDE else "answer"}">
 <section aria-label="Verdicts"><ol class="verdicts">{verdicts}</ol></section>
-<section class="scores" aria-label="Floors">{_table(answer.scores)}{floors}</section>
+<section class="scores" aria-label="Scores">{_table(answer.scores)}{floors}</section>
 </div>"""
 
 

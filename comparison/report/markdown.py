@@ -18,6 +18,7 @@ def markdown_page(answer: Answer, sections: tuple[Section, ...], footer: str) ->
         footer: A last line.
     """
     parts = [f"# {escaped(answer.question)}", f"**{escaped(answer.summary)}** {escaped(answer.scale)}."]
+    parts += [f"$$f(x) = {answer.equation.latex}$$"] if answer.equation else []
     parts += [f"> {escaped(warning)}" for warning in answer.warnings]
     parts += [f"**{escaped(claim)}**" for claim in answer.claims]
     lines = [

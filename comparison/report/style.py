@@ -28,6 +28,7 @@ p { margin: 0.4rem 0; max-width: 46rem; }
 a { color: var(--link); }
 .name, .scale, .glance { color: var(--quiet); font-size: 0.875rem; margin: 0; }
 .summary { font-weight: 600; }
+.equation { font-size: 1.3rem; margin: 0.5rem 0; overflow-x: auto; overflow-y: hidden; padding: 0.15rem 0; }
 .warning {
   border-left: 4px solid var(--worse); background: var(--raised); padding: 0.4rem 0.7rem; font-size: 0.9375rem;
 }

@@ -1,14 +1,13 @@
 """The files of a report: whole, or as they were before."""
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ... import __version__
 from ..analysis.tables import ReportData
 from .answer import answer_of
+from .files import replace_file, replace_text
 from .html_page import html_page
 from .markdown import markdown_page
 from .null_card import null_card_of
@@ -76,27 +75,13 @@ def write_report(data: ReportData, folder: str | Path) -> ReportPaths:
     paths = ReportPaths.within(folder)
     Path(folder).mkdir(parents=True, exist_ok=True)
     answer, sections, footer = answer_of(data), sections_of(data), f"Written by axonlight {__version__}."
-    _replace(paths.runs, lambda path: data.runs.to_parquet(path, index=False))
-    _replace_text(paths.null_card, _json(null_card_of(data)))
-    _replace_text(paths.verdicts, _json(verdicts_of(data)))
-    _replace_text(paths.markdown, markdown_page(answer, sections, footer))
-    _replace_text(paths.html, html_page(answer, sections, footer))
+    replace_file(paths.runs, lambda path: data.runs.to_parquet(path, index=False))
+    replace_text(paths.null_card, _json(null_card_of(data)))
+    replace_text(paths.verdicts, _json(verdicts_of(data)))
+    replace_text(paths.markdown, markdown_page(answer, sections, footer))
+    replace_text(paths.html, html_page(answer, sections, footer))
     return paths
 
 
 def _json(content: object) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _replace_text(path: Path, text: str) -> None:
-    _replace(path, lambda made: made.write_text(text, encoding="utf-8"))
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the path, then take its place: a reader never sees half a file."""
-    made = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(made)
-        made.replace(path)
-    finally:
-        made.unlink(missing_ok=True)
