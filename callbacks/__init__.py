@@ -1,5 +1,6 @@
 """Callbacks: reproducible steps, termination, guards, progress, curves and pathways."""
 
+from .activation_doctor import ActivationDoctor
 from .activation_recorder import ActivationRecorder
 from .finite_loss import FiniteLoss
 from .optogenetics import Optogenetics
@@ -11,6 +12,7 @@ from .termination import SaveOnTermination
 from .training_curves import TrainingCurves
 
 __all__ = [
+    "ActivationDoctor",
     "ActivationRecorder",
     "FiniteLoss",
     "Optogenetics",

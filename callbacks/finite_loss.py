@@ -19,7 +19,8 @@ class FiniteLoss(Callback):
     Args:
         every_n_steps: How often to look. On an accelerator each look waits for the device, so 1 on the CPU and
             a larger number there; None chooses 1 on the CPU and 10 elsewhere. Nothing escapes: a NaN weight
-            keeps every later loss NaN, and the last batch of an epoch is always looked at.
+            keeps every later loss NaN, and the last batch of an epoch is always looked at. Beside an
+            `ActivationDoctor` that leaves such steps out, it lets them pass.
 
     Raises:
         RunError: When the loss is not finite.
@@ -42,4 +43,6 @@ class FiniteLoss(Callback):
         loss = outputs["loss"] if isinstance(outputs, dict) else outputs
         if loss is None or bool(torch.isfinite(loss).all()):
             return
+        if any(getattr(callback, "leaves_steps_out", False) for callback in trainer.callbacks):  # type: ignore[attr-defined]
+            return  # the weights never saw it
         raise RunError(loss_failure(float(loss), trainer.current_epoch, batch_idx, pl_module, batch))

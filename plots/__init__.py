@@ -1,6 +1,7 @@
 """Figures from plain arrays and tables."""
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import plots` from the checkout)
+from .activation_doctor import draw_activation_doctor
 from .curve_grid import draw_curve_grid
 from .curves import draw_curve
 from .dose_response import draw_dose_response
@@ -19,6 +20,7 @@ from .sankey import draw_sankey
 from .training import draw_training_curves
 
 __all__ = [
+    "draw_activation_doctor",
     "draw_calibrated_importance",
     "draw_curve",
     "draw_curve_grid",

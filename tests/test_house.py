@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "datamodules": GROUND | {"datasets", "structures"},
     "attribution": GROUND | {"activations", "models", "plots", "structures"},
     "stimulation": GROUND | {"activations", "metrics", "models", "plots", "structures"},
-    "callbacks": GROUND | {"activations", "attribution", "models", "plots", "stimulation"},
+    "callbacks": GROUND | {"activations", "attribution", "baselines", "models", "plots", "stimulation"},
     "training": GROUND
     | {
         "activations",

@@ -147,6 +147,15 @@ class Task(LightningModule):
         self._build_network = functools.partial(build_network, chosen, *sizes)
         self._hparams = AttributeDict(with_activation(self.hparams, activation))
 
+    @property
+    def running_loss(self) -> tuple[Tensor, int]:
+        """Sum of the training loss over the epoch's rows so far, and their number; what leaves a step out resets it."""
+        return self._loss_sum, self._loss_rows
+
+    @running_loss.setter
+    def running_loss(self, value: tuple[Tensor, int]) -> None:
+        self._loss_sum, self._loss_rows = value
+
     # What several heads add ------------------------------------------------------------------------------------
 
     def total_loss(self, outputs: Tensor | HeadOutputs, target: Tensor) -> Tensor:

@@ -1,0 +1,183 @@
+"""Keep an update that is no number out of the weights, and say where it came from."""
+
+import logging
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+from ...errors import RunError
+from ...models import Task
+from ...models.tasks.non_finite import describe_non_finite
+
+__all__ = ["StepGuard", "gradients_of"]
+
+log = logging.getLogger(__name__)
+
+
+def gradients_of(optimizer: Optimizer) -> list[Tensor]:
+    """Return the gradients that an optimizer is about to use.
+
+    Example:
+        >>> weight = nn.Parameter(torch.ones(2))
+        >>> (3 * weight).sum().backward()
+        >>> gradients_of(torch.optim.SGD([weight], lr=0.1))[0].tolist()
+        [3.0, 3.0]
+    """
+    gradients = [value.grad for group in optimizer.param_groups for value in group["params"] if value.grad is not None]
+    return [gradient._values() if gradient.is_sparse else gradient for gradient in gradients]
+
+
+class StepGuard:
+    """Looks at losses and gradients of every update before the optimizer does.
+
+    An update that is left out leaves weights, optimizer state, running statistics of layers and the running loss of the
+    task as they were before its first micro-batch; it counts as a step. All ranks decide together.
+
+    Args:
+        skip: Whether to leave the update out; else the run fails.
+        max_in_a_row: Number of updates left out in a row at which the run fails.
+
+    Attributes:
+        left_out: What was left out: step and reason.
+    """
+
+    def __init__(self, skip: bool, max_in_a_row: int) -> None:
+        self.skip, self.max_in_a_row = skip, max_in_a_row
+        self.left_out: list[tuple[int, str]] = []
+        self._in_a_row = 0
+        self._step: int | None = None
+        self._finite: list[Tensor] = []
+        self._batches: list[Any] = []
+        self._running_loss: tuple[Tensor, int] | None = None
+        self._buffers = _Buffers()
+
+    def begin(self, trainer: Trainer, module: LightningModule, batch: Any) -> None:
+        """Note what a micro-batch may spoil."""
+        if self._step != trainer.global_step or not self._batches:
+            self._step, self._finite, self._batches = trainer.global_step, [], []
+            self._buffers.save(module)
+            self._running_loss = module.running_loss if isinstance(module, Task) else None
+        self._batches.append(batch)
+
+    def note(self, loss: Tensor) -> None:
+        """Note whether the loss of a micro-batch is a number."""
+        self._finite.append(torch.isfinite(loss.detach()).all())
+
+    def decide(self, trainer: Trainer, module: LightningModule, optimizer: Optimizer) -> None:
+        """Leave the update out if it is no number.
+
+        Raises:
+            RunError: If it is, and nothing may be left out or too much was.
+        """
+        finite_losses = torch.stack(self._finite or [torch.ones((), dtype=torch.bool, device=module.device)])
+        gradients = gradients_of(optimizer)
+        # the largest entry: a sum of squares would overflow where every gradient is a number
+        norm = get_total_norm(gradients, norm_type=torch.inf) if gradients else torch.zeros((), device=module.device)
+        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+        # too large a scale is the scaler's own affair: it leaves the step out and takes a smaller one
+        bad = ~finite_losses.all() if scaled else ~(finite_losses.all() & torch.isfinite(norm).to(module.device))
+        if _anywhere(trainer, bad):
+            self._leave_out(trainer, module, optimizer, finite_losses.tolist(), scaled)
+        else:
+            self._in_a_row = 0
+        self._batches = []
+
+    def _leave_out(
+        self, trainer: Trainer, module: LightningModule, optimizer: Optimizer, finite: list[bool], scaled: bool
+    ) -> None:
+        self._buffers.restore()
+        reason = self._reason(trainer, module, finite)
+        self._buffers.restore()  # to find the reason, the batch was run once more
+        if not self.skip:
+            raise RunError(f"step {trainer.global_step}: {reason}")
+        self.left_out.append((trainer.global_step, reason))
+        self._in_a_row += 1
+        log.warning("step %d is left out: %s", trainer.global_step, reason)
+        if self._in_a_row >= self.max_in_a_row:
+            raise RunError(f"{self._in_a_row} steps in a row had to be left out; the last one because {reason}")
+        if isinstance(module, Task) and self._running_loss is not None:
+            module.running_loss = self._running_loss
+        _empty(optimizer, scaled)
+
+    def _reason(self, trainer: Trainer, module: LightningModule, finite: list[bool]) -> str:
+        if all(finite):
+            bad = [
+                name
+                for name, value in module.named_parameters()
+                if value.grad is not None and not bool(torch.isfinite(value.grad).all())
+            ]
+            if not bad:
+                return "another process met a loss or gradient that is not finite"
+            return f"the loss is finite, but gradients are not, from '{bad[-1]}' back to the input"
+        batch = self._batches[finite.index(False)]
+        # Alone, the batch is run as it was; among several ranks a layer may wait for the others in training mode.
+        training = module.training
+        with torch.random.fork_rng(), trainer.precision_plugin.forward_context():
+            if trainer.world_size > 1:
+                module.eval()
+            try:
+                return f"the loss is not finite; {describe_non_finite(module, batch)}"
+            finally:
+                module.train(training)
+
+
+def _anywhere(trainer: Trainer, bad: Tensor) -> bool:
+    if trainer.world_size == 1:
+        return bool(bad)
+    return trainer.strategy.reduce_boolean_decision(bool(bad), all=False)
+
+
+def _empty(optimizer: Optimizer, scaled: bool) -> None:
+    """Take the gradients away: optimizers pass over what has none, moments and decay included."""
+    # A fused optimizer unscales by itself, and the scaler insists on gradients to look at: it shall find NaN.
+    kept = scaled and getattr(optimizer, "_step_supports_amp_scaling", False)
+    for group in optimizer.param_groups:
+        for value in group["params"]:
+            if value.grad is not None and kept:
+                value.grad.fill_(torch.nan)
+            elif value.grad is not None:
+                value.grad = None
+
+
+class _Buffers:
+    """The buffers that a forward pass changes, such as running statistics, as they were before it.
+
+    The first time all are kept; from then on those that the first update has changed.
+    """
+
+    def __init__(self) -> None:
+        self._places: list[tuple[nn.Module, str]] = []
+        self._saved: list[Tensor] = []
+        self._marks: list[tuple[int, int]] | None = None
+        self._known = False
+
+    def save(self, module: nn.Module) -> None:
+        """Keep them."""
+        if self._known:
+            if self._saved:
+                torch._foreach_copy_(self._saved, self._current())
+            return
+        if self._marks is not None:  # the second time: which have changed?
+            changed = [old != new for old, new in zip(self._marks, self._present_marks(), strict=True)]
+            self._places = [place for place, moved in zip(self._places, changed, strict=True) if moved]
+            self._known = True
+        else:
+            owners = ((part, key) for part in module.modules() for key in part._buffers)
+            self._places = [(part, key) for part, key in owners if part._buffers[key] is not None]
+            self._marks = self._present_marks()
+        self._saved = [value.clone() for value in self._current()]
+
+    def restore(self) -> None:
+        """Put them back."""
+        for saved, (part, key) in zip(self._saved, self._places, strict=True):
+            part._buffers[key].copy_(saved)  # type: ignore[union-attr]
+
+    def _current(self) -> list[Tensor]:
+        return [part._buffers[key] for part, key in self._places]  # type: ignore[misc]
+
+    def _present_marks(self) -> list[tuple[int, int]]:
+        return [(id(value), value._version) for value in self._current()]
