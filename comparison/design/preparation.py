@@ -1,21 +1,18 @@
 """Resolve, build and check every distinct arm once, and turn the arms into what is planned."""
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule
-from lightning.pytorch.utilities.seed import isolate_rng
 
 from ...errors import InputError
 from ...models import PathwayNetwork, RegressionTask
 from ...structures import NullModel, build_null, null_seed
 from ..runs.build import build_run
 from ..runs.data_cache import data_of
-from ..runs.quiet import quiet
+from ..runs.quiet import nothing_left_behind
 from ..runs.recipe import software_versions
 from .arms import FLOORS, Arm
 from .fields import StudyFields
@@ -74,7 +71,7 @@ def prepare(fields: StudyFields) -> Prepared:
     check_common(fields.overrides)
     for arm in fields.all_arms:
         check_split_keys(arm)
-    with _nothing_left_behind():
+    with nothing_left_behind():
         return _Preparation(fields).run()
 
 
@@ -221,17 +218,3 @@ def _described(arm: Arm) -> str:
         return f"arm '{arm.name}'"
     settings = ", ".join(f"{key}: {value}" for key, value in arm.overrides.items())
     return f"arm '{arm.name}' ({settings if len(settings) <= 120 else ', '.join(arm.overrides)})"
-
-
-@contextmanager
-def _nothing_left_behind() -> Iterator[None]:
-    """Give random states and the seed in the environment back: building an arm seeds the process."""
-    before = os.environ.get("PL_GLOBAL_SEED")
-    with isolate_rng(), quiet():
-        try:
-            yield
-        finally:
-            if before is None:
-                os.environ.pop("PL_GLOBAL_SEED", None)
-            else:
-                os.environ["PL_GLOBAL_SEED"] = before

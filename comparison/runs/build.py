@@ -51,6 +51,7 @@ class BuiltRun:
         data: Its data, set up.
         details: What is known before the training: rows, and the quality of the draw.
         protocol: What stimulates the network beside the callbacks of the config, or None.
+        is_tested: Whether it is scored on the test rows.
     """
 
     config: Mapping[str, Any]
@@ -59,6 +60,7 @@ class BuiltRun:
     data: LightningDataModule
     details: dict[str, Any]
     protocol: Mapping[str, Any] | None = None
+    is_tested: bool = True
 
     @property
     def parameters(self) -> int:
@@ -91,14 +93,15 @@ def build_run(recipe: Mapping[str, Any]) -> BuiltRun:
     Raises:
         InputError: If the recipe does not fit together.
     """
-    run = replace(_build(recipe["config"], recipe.get("null")), protocol=recipe.get("protocol"))
+    is_tested = recipe.get("test", True)
+    run = replace(_build(recipe["config"], recipe.get("null")), protocol=recipe.get("protocol"), is_tested=is_tested)
     kind = "parameters" if recipe.get("floor") == "dense" else recipe.get("dense")
     if kind is None:
         return run
     # the same seed again: the dense network starts as it would with this config
     config = with_dense_network(recipe["config"], getattr(run.task, "network", None), kind)
     dense = _build(config, recipe.get("null"))
-    return replace(dense, details=run.details, protocol=run.protocol)
+    return replace(dense, details=run.details, protocol=run.protocol, is_tested=is_tested)
 
 
 def build_sibling(run: BuiltRun, null: NullRecipe | None, config: Mapping[str, Any] | None = None) -> BuiltRun:
@@ -114,7 +117,7 @@ def build_sibling(run: BuiltRun, null: NullRecipe | None, config: Mapping[str, A
     """
     config = run.config if config is None else config
     if not isinstance(run.task, Task) or not isinstance(run.data, TableDataModule):
-        return _build(config, null)
+        return replace(_build(config, null), is_tested=run.is_tested)
     activation = None if config == run.config else activation_of(config)
     data, details = _data(config, null, lambda: run.data)
     seed_everything(run.builder.seed, workers=True, verbose=False)

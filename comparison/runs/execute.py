@@ -67,7 +67,7 @@ def _trained(run: BuiltRun) -> dict[str, Any]:
     details["epochs"] = trainer.current_epoch
     if best is not None:
         details["best_epoch"] = best.epoch
-    scores = trainer.test(run.task, datamodule=run.data, verbose=False)[0]
+    scores = trainer.test(run.task, datamodule=run.data, verbose=False)[0] if run.is_tested else {}
     metrics = {name.removeprefix("test/"): float(value) for name, value in scores.items()}
     if lit := _photostimulation(callbacks):
         details["stimulation"] = lit

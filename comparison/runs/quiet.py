@@ -1,13 +1,16 @@
 """Keep a thousand runs from writing a thousand times the same lines."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lightning.pytorch.utilities.seed import isolate_rng
+
 from ...training.run_defaults import quieten_libraries
 
-__all__ = ["quiet"]
+__all__ = ["nothing_left_behind", "quiet"]
 
 _LOGGERS = ("lightning.pytorch", "lightning.fabric", "axonlight")
 
@@ -27,3 +30,17 @@ def quiet() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+@contextmanager
+def nothing_left_behind() -> Iterator[None]:
+    """Give random states and the seed in the environment back: building a run seeds the process."""
+    before = os.environ.get("PL_GLOBAL_SEED")
+    with isolate_rng(), quiet():
+        try:
+            yield
+        finally:
+            if before is None:
+                os.environ.pop("PL_GLOBAL_SEED", None)
+            else:
+                os.environ["PL_GLOBAL_SEED"] = before

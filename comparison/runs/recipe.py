@@ -38,6 +38,7 @@ class Recipe(TypedDict):
             as many "nodes" per layer.
         floor: Name of the floor, or None.
         protocol: What stimulates the network, as `Protocol.to_dict` gives it; absent where nothing does.
+        test: Whether the test rows are looked at; absent where they are. Without, validation curves alone tell.
         versions: Of the software that decides the figures.
         data_fingerprint: Checksum of the data, or None.
 
@@ -53,6 +54,7 @@ class Recipe(TypedDict):
     dense: NotRequired[Literal["parameters", "nodes"] | None]
     floor: NotRequired[str | None]
     protocol: NotRequired[Mapping[str, Any]]
+    test: NotRequired[bool]
     versions: NotRequired[Mapping[str, str]]
     data_fingerprint: NotRequired[str | None]
 

@@ -34,7 +34,8 @@ def train_side_by_side(recipes: Sequence[Mapping[str, Any]]) -> list[Result]:
     task = _replicas(built)
     trainer = built[0].trainer([])
     trainer.fit(task, datamodule=built[0].data)
-    trainer.test(task, datamodule=built[0].data, verbose=False)
+    if built[0].is_tested:
+        trainer.test(task, datamodule=built[0].data, verbose=False)
     seconds = (time.perf_counter() - started) / len(recipes)
     found = iter(task.results())
     return [_result(run, next(found), seconds, len(built)) if isinstance(run, BuiltRun) else run for run in runs]

@@ -1,7 +1,8 @@
 """What a worker does with a group of runs."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +32,22 @@ class RunWork:
 
     def __call__(self, recipes: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Return the result of each recipe; whatever goes wrong with one is in its own result."""
+        from ..runs import Result, execute_batch
+
+        with self.surroundings():
+            together = attempt(execute_batch, Group(("",) * len(recipes), tuple(recipes)))
+            if together.error is None:
+                return list(together.results)
+            if len(recipes) == 1:
+                return [Result.failure(together.error)]
+            return [result for recipe in recipes for result in self([recipe])]
+
+    @contextmanager
+    def surroundings(self) -> Iterator[None]:
+        """Make this process one in which runs give the same figures everywhere."""
         import torch
 
         from ...training.imports import apply_import_policy
-        from ..runs import Result, execute_batch
 
         if self.folder != "." and os.path.isdir(self.folder):
             os.chdir(self.folder)
@@ -43,11 +56,6 @@ class RunWork:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            together = attempt(execute_batch, Group(("",) * len(recipes), tuple(recipes)))
-            if together.error is None:
-                return list(together.results)
-            if len(recipes) == 1:
-                return [Result.failure(together.error)]
-            return [result for recipe in recipes for result in self([recipe])]
+            yield
         finally:
             torch.set_num_threads(threads)
