@@ -23,7 +23,7 @@ class Candidate:
         scores: What stages measured, by their name.
         cost: What it cost to find: "seconds", "evaluations".
         normalization: (shift, scale) of an affine normalisation under N(0, 1), or None.
-        original: The engine's own formula of several features, in prefix form, where `formula` reads them all as x.
+        original: The engine's own formula in prefix form, its features by number, where `formula` reads them all as x.
 
     Example:
         >>> candidate = Candidate.from_text("x*cos(x)", engine="enumerate")

@@ -3,7 +3,6 @@
 Legend of shapes: N rows given, S rows seen, F features.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -18,7 +17,6 @@ from .base import SearchRows
 __all__ = ["FittingProblem", "check_sample", "fitting_problems", "merge_ranked", "read_original"]
 
 _CLASSIFICATION = ("binary", "classification", "multiclass")
-_FEATURE = re.compile(r"X[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -126,8 +124,7 @@ def read_original(original: str, **known: object) -> Candidate | None:
         tree = parse_formula(original, collapse=True)
     except InputError:
         return None
-    several = len(set(_FEATURE.findall(original))) > 1
-    return Candidate(str(tree), count_nodes(tree), original=original if several else None, **known)  # type: ignore[arg-type]
+    return Candidate(str(tree), count_nodes(tree), original=original, **known)  # type: ignore[arg-type]
 
 
 def merge_ranked(rankings: Iterable[Sequence[Candidate]], keep: int | None) -> list[Candidate]:

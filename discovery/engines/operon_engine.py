@@ -40,19 +40,30 @@ _SYMBOLS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 _NAMES: Mapping[str, str] = MappingProxyType({kind: name for name, (_, kind) in _SYMBOLS.items()})
 
+_WHOLE_MUTATIONS = (
+    "onepoint",
+    "multipoint",
+    "changevar",
+    "changefunc",
+    "insertsubtree",
+    "replacesubtree",
+    "removesubtree",
+)
+
 
 class OperonEngine:
     """Evolve formulas of the features by regression, then read all features as x: the engine "operon".
 
     Operon knows regression alone: the labels 0 and 1 are fitted as numbers by least squares, more classes one against
-    the rest. It minimises the squared error (by 1 - R^2 with free scale and offset) and the length at once (NSGA-II).
-    Every variable carries a weight, which is tuned and stays a number in the formula, so it prefers weighted
-    approximations: x*cos(x) from its own curve is found as a sum of sines. `whole_numbers` keeps weights whole.
+    the rest. It minimises the squared error (1 - R^2, scale and offset of the formula being free) and the length at
+    once (NSGA-II). Every variable carries a weight, which is tuned and stays a number in the formula, so it prefers
+    weighted approximations to short exact forms. With `whole_numbers` weights are whole and not tuned.
 
-    The candidates are the front of error and length, best fit first, with scale and offset; then the rest of the last
-    population, by error, without. Each has the score `train_r2`, for one class against the rest also
-    `positive_class`, and the cost of the whole evolution; "evaluations" are those of a formula on all rows, tuning
-    included. One thread, so that a seed has one result.
+    The candidates are those of the last generation: first the front of fit and length, the best fit first, then the
+    others. Scale and offset are left out: they belong to the regression, and the layer after an activation has its
+    own. Each candidate has the score `train_r2`, for one class against the rest also `positive_class`, and the cost of
+    the whole evolution; "evaluations" are those of a formula on all rows, tuning included. One thread, so that a seed
+    has one result. Operon computes in float32.
 
     Args:
         population_size: Formulas of a generation.
@@ -130,22 +141,28 @@ class OperonEngine:
     def _candidates(self, problem: FittingProblem, rows: SearchRows | None, seed: int) -> Iterator[Candidate]:
         started = time.perf_counter()
         model = self._evolved(problem, seed)
-        evaluations = model.stats_["residual_evaluations"] + model.stats_["jacobian_evaluations"]
-        cost = {"seconds": time.perf_counter() - started, "evaluations": float(evaluations)}
+        cost = {"seconds": time.perf_counter() - started, "evaluations": float(self._evaluations(model.stats_))}
         about = {} if problem.positive_class is None else {"positive_class": float(problem.positive_class)}
         known: dict[str, Any] = {"engine": self.name, "seed": seed, "cost": cost}
         known["data_hash"] = None if rows is None else rows.data_hash
         features = {key: f"X{position}" for position, key in enumerate(model.variables_)}
-        for nodes, fit in _ranked(model, problem.y):
+        for nodes, fit in _ranked(model):
             candidate = read_original(_prefix(nodes, features), scores={"train_r2": fit, **about}, **known)
             if candidate is not None:
                 yield candidate
+
+    def _evaluations(self, stats: Mapping[str, int]) -> int:
+        # without tuning Operon counts none of these; each generation is evaluated once, the first one too
+        tuned = stats["residual_evaluations"] + stats["jacobian_evaluations"]
+        return tuned or self.population_size * (stats["generations"] + 1)
 
     def _evolved(self, problem: FittingProblem, seed: int) -> Any:
         symbols = [_SYMBOLS[name][0] for name in self.operators]
         model = _regressor()(
             allowed_symbols=",".join([*symbols, "constant", "variable"]),
             symbolic_mode=self.whole_numbers,
+            # without the one that writes pi, e and the like
+            mutation=dict.fromkeys(_WHOLE_MUTATIONS, 1.0) if self.whole_numbers else None,
             objectives=["r2", "length"],
             population_size=self.population_size,
             generations=self.generations,
@@ -171,14 +188,16 @@ def _regressor() -> Any:
     return SymbolicRegressor
 
 
-def _ranked(model: Any, y: np.ndarray) -> Iterator[tuple[Sequence[Any], float]]:
-    """Yield nodes and R^2 of every formula: the front, then the last population, the best fit of each first."""
-    deviation = float(np.var(y)) or 1.0
-    front = [(found["tree"].Nodes, 1 - found["mean_squared_error"] / deviation) for found in model.pareto_front_]
-    yield from sorted(front, key=lambda found: -found[1])
-    others = [(-float(one.GetFitness(0)), one) for one in model.individuals_]
-    for fit, one in sorted((pair for pair in others if np.isfinite(pair[0])), key=lambda pair: -pair[0]):
-        yield one.Genotype.Nodes, fit
+def _ranked(model: Any) -> Iterator[tuple[Sequence[Any], float]]:
+    """Yield nodes and R^2 of every formula: the front of fit and length first, then the others, the best fit first."""
+    trees = [(-float(one.GetFitness(0)), one.Genotype.Nodes) for one in model.individuals_ if one.Genotype.Nodes]
+    finite = sorted((tree for tree in trees if np.isfinite(tree[0])), key=lambda tree: (-tree[0], len(tree[1])))
+    front, others, shortest = [], [], np.inf
+    for fit, nodes in finite:
+        (front if len(nodes) < shortest else others).append((nodes, fit))
+        shortest = min(shortest, len(nodes))
+    yield from front
+    yield from others
 
 
 def _prefix(nodes: Sequence[Any], features: Mapping[int, str]) -> str:
