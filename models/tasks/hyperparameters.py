@@ -69,14 +69,12 @@ def with_activation(hyperparameters: Mapping[str, Any], activation: Any) -> dict
         >>> with_activation({"network": {"class_path": "DenseNetwork"}}, "relu")["network"]
         {'class_path': 'DenseNetwork', 'init_args': {'activation': 'relu'}}
     """
-    others = {name: value for name, value in hyperparameters.items() if name != "network"}
     network = hyperparameters.get("network")
+    described = dict(network) if isinstance(network, Mapping) else {"class_path": network}
     try:
-        chosen = describe(activation)
+        described["init_args"] = {**(described.get("init_args") or {}), "activation": describe(activation)}
     except TypeError:
         network = None
     if network is None:
-        return others
-    described = dict(network) if isinstance(network, Mapping) else {"class_path": network}
-    described["init_args"] = {**(described.get("init_args") or {}), "activation": chosen}
+        return {name: value for name, value in hyperparameters.items() if name != "network"}
     return {**hyperparameters, "network": described}
