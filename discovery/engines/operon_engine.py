@@ -18,7 +18,7 @@ from .fitting import FittingProblem, check_sample, fitting_problems, merge_ranke
 __all__ = ["OperonEngine"]
 
 # Operon's symbol and its type of node for each function of our grammar; log and sqrt take the size of their argument,
-# as the protected ones of the grammar do.
+# as the protected ones of the grammar do. Without max and min: pyoperon 0.6.2 computes each where asked for the other.
 _SYMBOLS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "abs": ("abs", "Abs"),
@@ -27,8 +27,6 @@ _SYMBOLS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "div": ("div", "Div"),
         "exp": ("exp", "Exp"),
         "log": ("logabs", "Logabs"),
-        "max": ("fmax", "Fmax"),
-        "min": ("fmin", "Fmin"),
         "mul": ("mul", "Mul"),
         "sin": ("sin", "Sin"),
         "sqrt": ("sqrtabs", "Sqrtabs"),
