@@ -2,6 +2,7 @@
 
 from .activation_doctor import ActivationDoctor
 from .activation_recorder import ActivationRecorder
+from .efficiency_report import EfficiencyReport
 from .finite_loss import FiniteLoss
 from .optogenetics import Optogenetics
 from .pathway_report import PathwayReport
@@ -14,6 +15,7 @@ from .training_curves import TrainingCurves
 __all__ = [
     "ActivationDoctor",
     "ActivationRecorder",
+    "EfficiencyReport",
     "FiniteLoss",
     "Optogenetics",
     "PathwayReport",

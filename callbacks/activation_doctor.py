@@ -95,7 +95,7 @@ class ActivationDoctor(Callback):
         self.max_entries = max_entries
         self.log = log
         self.filename = filename
-        self.grid = torch.linspace(*grid, 101)
+        self.grid = torch.linspace(grid[0], grid[1], 101)
         self.records = Records(self.grid)
         self._complaints = Complaints(tuple(std_range), max_dead)
         self._guard = None if non_finite == "watch" else StepGuard(non_finite == "skip", max_skipped)

@@ -58,8 +58,11 @@ def draw_activation_doctor(rows: Any, values: Any, curves: Any, path: str | Path
     )  # fmt: skip
     for line, name in enumerate(shown):
         for place, (title, draw, table) in enumerate(columns):
+            own = table[table["activation"] == name] if len(table) else table
+            if not len(own) or (draw is _draw_passed and own["passed_percent"].isna().all()):
+                continue
             axes = figure.add_subplot(grid[line, place])
-            draw(axes, table[table["activation"] == name] if len(table) else table)
+            draw(axes, own)
             _finish(axes, f"{title}\n" * (line == 0) + shortened(name, 34, 1), place == 0, line == len(shown) - 1)
     if len(names) > len(shown):
         figure.text(0.01, 0.005, f"{len(names) - len(shown)} more activations are in the table", fontsize=SMALL - 1)
@@ -81,8 +84,6 @@ def _finish(axes: Axes, title: str, is_curve: bool, last: bool) -> None:
 
 
 def _draw_curves(axes: Axes, table: Any) -> None:
-    if not len(table):
-        return
     steps = np.unique(table["step"])
     drawn = steps[np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _MOST_LINES)).round().astype(int))]
     shades = colormaps["viridis_r"](np.linspace(0.05, 0.95, len(drawn)))
@@ -106,9 +107,17 @@ def _draw_sizes(axes: Axes, table: Any) -> None:
 
 
 def _draw_values(axes: Axes, table: Any) -> None:
-    for place, ((of, unit), path) in enumerate(list(table.groupby(["value_of", "unit"], sort=False))[:_MOST_LINES]):
-        label = f"{of} {unit}".strip()
-        axes.plot(path["step"], path["value"], color=PALETTE[place % len(PALETTE)], linewidth=1.2, label=label)
+    lines = list(table.groupby(["value_of", "unit"], sort=False))
+    few, named = len(lines) <= _MOST_LINES, list(dict.fromkeys(of for (of, _), _ in lines))
+    for place, ((of, unit), path) in enumerate(lines):
+        # many units: one colour for each value, named once
+        colour = PALETTE[(place if few else named.index(of)) % len(PALETTE)]
+        label = f"{of} {unit}".strip() if few else of if path is _first(lines, of) else None
+        axes.plot(path["step"], path["value"], color=colour, linewidth=1.2 if few else 0.7, label=label)
+
+
+def _first(lines: list[Any], of: str) -> Any:
+    return next(path for (name, _), path in lines if name == of)
 
 
 def _draw_passed(axes: Axes, table: Any) -> None:

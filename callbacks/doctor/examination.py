@@ -63,9 +63,9 @@ class Examination:
             together: Any = trainer.strategy.reduce(torch.cat(sums), reduce_op="sum")
             sums = list(together.split([len(part) for part in sums]))
         moved = iter(to_main_memory([*sums, *values, *curves]))
-        for kept in (self.sums, self.values, self.curves):
-            for key in kept:
-                kept[key] = next(moved)
+        self.sums = {key: next(moved) for key in self.sums}
+        self.values = {key: next(moved) for key in self.values}
+        self.curves = {key: next(moved) for key in self.curves}
 
     def findings(self) -> dict[Call, Findings]:
         """Return what was found at each call of each activation."""

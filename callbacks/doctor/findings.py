@@ -107,7 +107,8 @@ def _call(module: nn.Module, x: Tensor) -> Tensor:
 def _passed(module: nn.Module, x: Tensor, options: dict[str, Any], rows: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return how many entries ASH judged, how many lie above its threshold, how many would in a normal sample."""
     if not isinstance(module, ASH):
-        return (torch.zeros((), device=x.device),) * 3
+        none = torch.zeros((), device=x.device)
+        return none, none, none
     with torch.no_grad():
         mask, batch = (None if options.get(key) is None else options[key][:rows] for key in ("mask", "batch"))
         z = module.per_unit(module.z.to(x.dtype), x)
@@ -149,7 +150,7 @@ class Findings:
 
     def row(self) -> dict[str, float]:
         """Return the columns of the table."""
-        total = dict(zip(_SUMS, self.sums.tolist(), strict=False))
+        total: dict[str, float] = dict(zip(_SUMS, self.sums.tolist(), strict=False))
         count = total["entries"]
         x_std, y_std = (_std(total[name], total[f"{name}_squared"], count) for name in "xy")
         per_unit = self.sums[len(_SUMS) + 2 * self.points :]

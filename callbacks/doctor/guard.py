@@ -5,13 +5,14 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from ...errors import RunError
 from ...models import Task
 from ...models.tasks.non_finite import describe_non_finite
+from .buffers import Buffers
 
 __all__ = ["StepGuard", "gradients_of"]
 
@@ -22,7 +23,7 @@ def gradients_of(optimizer: Optimizer) -> list[Tensor]:
     """Return the gradients that an optimizer is about to use.
 
     Example:
-        >>> weight = nn.Parameter(torch.ones(2))
+        >>> weight = torch.nn.Parameter(torch.ones(2))
         >>> (3 * weight).sum().backward()
         >>> gradients_of(torch.optim.SGD([weight], lr=0.1))[0].tolist()
         [3.0, 3.0]
@@ -53,7 +54,7 @@ class StepGuard:
         self._finite: list[Tensor] = []
         self._batches: list[Any] = []
         self._running_loss: tuple[Tensor, int] | None = None
-        self._buffers = _Buffers()
+        self._buffers = Buffers()
 
     def begin(self, trainer: Trainer, module: LightningModule, batch: Any) -> None:
         """Note what a micro-batch may spoil."""
@@ -141,43 +142,3 @@ def _empty(optimizer: Optimizer, scaled: bool) -> None:
                 value.grad.fill_(torch.nan)
             elif value.grad is not None:
                 value.grad = None
-
-
-class _Buffers:
-    """The buffers that a forward pass changes, such as running statistics, as they were before it.
-
-    The first time all are kept; from then on those that the first update has changed.
-    """
-
-    def __init__(self) -> None:
-        self._places: list[tuple[nn.Module, str]] = []
-        self._saved: list[Tensor] = []
-        self._marks: list[tuple[int, int]] | None = None
-        self._known = False
-
-    def save(self, module: nn.Module) -> None:
-        """Keep them."""
-        if self._known:
-            if self._saved:
-                torch._foreach_copy_(self._saved, self._current())
-            return
-        if self._marks is not None:  # the second time: which have changed?
-            changed = [old != new for old, new in zip(self._marks, self._present_marks(), strict=True)]
-            self._places = [place for place, moved in zip(self._places, changed, strict=True) if moved]
-            self._known = True
-        else:
-            owners = ((part, key) for part in module.modules() for key in part._buffers)
-            self._places = [(part, key) for part, key in owners if part._buffers[key] is not None]
-            self._marks = self._present_marks()
-        self._saved = [value.clone() for value in self._current()]
-
-    def restore(self) -> None:
-        """Put them back."""
-        for saved, (part, key) in zip(self._saved, self._places, strict=True):
-            part._buffers[key].copy_(saved)  # type: ignore[union-attr]
-
-    def _current(self) -> list[Tensor]:
-        return [part._buffers[key] for part, key in self._places]  # type: ignore[misc]
-
-    def _present_marks(self) -> list[tuple[int, int]]:
-        return [(id(value), value._version) for value in self._current()]

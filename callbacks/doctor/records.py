@@ -26,6 +26,7 @@ class Records:
         curves: The curves of each activation.
 
     Example:
+        >>> import torch
         >>> from torch import nn
         >>> records = Records(torch.linspace(-1, 1, 3))
         >>> records.add(Examination(0, 0, {"relu": nn.ReLU()}, records.grid, 100))
