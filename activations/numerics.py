@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
+from .formula.grammar import parse_formula
+from .formula.program import compile_program
 
 __all__ = ["known_curve", "widen"]
 
@@ -37,15 +39,27 @@ def widen(x: Tensor) -> Tensor:
 def known_curve(name: str) -> Callable[[Tensor], Tensor]:
     """Return the elementwise function from which a trainable curve starts.
 
+    Args:
+        name: A name, or the text of a formula of x without named constants.
+
     Raises:
-        InputError: If the name is unknown.
+        InputError: If it is neither.
 
     Example:
         >>> known_curve("relu")(torch.tensor([-1.0, 2.0]))
         tensor([0., 2.])
+        >>> known_curve("x*x")(torch.tensor([-1.0, 2.0]))
+        tensor([1., 4.])
     """
     if name in _CURVES:
         return _CURVES[name]
+    if not str(name).isidentifier():
+        program = compile_program(parse_formula(name))
+        if program.constants:
+            raise InputError(
+                f"init is {name!r:.60}, which has the constant {program.constants[0]}; write its value instead"
+            )
+        return lambda x: program.run(x, [])
     nearest = get_close_matches(str(name), _CURVES, n=1)
     hint = f" (did you mean {nearest[0]}?)" if nearest else ""
-    raise InputError(f"init is {name!r}; it must be one of {', '.join(_CURVES)}{hint}")
+    raise InputError(f"init is {name!r}; it must be one of {', '.join(_CURVES)}{hint}, or a formula of x")

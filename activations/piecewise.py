@@ -61,7 +61,7 @@ class PWLU(Activation):
         intervals: Number N of pieces between -bound and bound.
         bound: Positive end of the knots.
         init: Function to start from: relu, leaky_relu, silu, gelu, mish, elu, tanh, sigmoid, softplus,
-            identity.
+            identity, or the text of a formula of x, such as x*cos(x).
         num_parameters: Curves: 1, or one per unit.
         groups: One label per unit; units of one label share a curve.
         channel_dim: Dimension of the units; None picks it by the number of dimensions.

@@ -114,7 +114,7 @@ class RationalActivation(Activation):
 
     Args:
         init: Function to start from: relu, leaky_relu, silu, gelu, mish, elu, tanh, sigmoid, softplus,
-            identity.
+            identity, or the text of a formula of x, such as x*cos(x).
         degrees: Degrees (M, N) of numerator and denominator, each from 1 to 8.
         version: "A": 1 + sum |b_j x^j|; "B": 1 + |sum b_j x^j|.
         num_parameters: Curves: 1, or one per unit.
