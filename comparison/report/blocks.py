@@ -93,6 +93,7 @@ class Answer:
         floors: What the floors say, in a sentence each.
         claims: What became of the claims, in a sentence each.
         equation: What the answer is, where it is a formula.
+        drawings: Figures that belong to the answer.
     """
 
     name: str
@@ -106,3 +107,4 @@ class Answer:
     floors: tuple[str, ...]
     claims: tuple[str, ...] = ()
     equation: Equation | None = None
+    drawings: tuple[Drawing, ...] = ()

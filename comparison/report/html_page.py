@@ -67,7 +67,7 @@ def _first_screen(answer: Answer) -> str:
 {warnings}
 </header>
 <div class="{"answer many" if len(answer.verdicts) > _ASIDE else "answer"}">
-<section aria-label="Verdicts"><ol class="verdicts">{verdicts}</ol></section>
+<section aria-label="Verdicts"><ol class="verdicts">{verdicts}</ol>{_block(answer.drawings)}</section>
 <section class="scores" aria-label="Scores">{_table(answer.scores)}{floors}</section>
 </div>"""
 
@@ -102,6 +102,8 @@ def _block(block: Block) -> str:
         return (
             f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(block.head[0])}">{_table(block)}</div>'
         )
+    if not block:
+        return ""
     figures = [f"<figure>{one.svg}<figcaption>{escape(one.caption)}</figcaption></figure>" for one in block]
     return f'<div class="drawings">{"".join(figures)}</div>'
 

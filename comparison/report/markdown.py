@@ -26,6 +26,7 @@ def markdown_page(answer: Answer, sections: tuple[Section, ...], footer: str) ->
         for line in answer.verdicts
     ]
     parts += ["\n".join(lines)] if lines else []
+    parts += [_block(answer.drawings)] if answer.drawings else []
     parts += [_table(answer.scores), *map(escaped, answer.floors)]
     for section in sections:
         parts += [f"## {escaped(section.title)}", *map(_block, section.blocks)]

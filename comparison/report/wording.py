@@ -43,8 +43,8 @@ def metric_label(metric: str) -> str:
     return _LABELS.get(metric, metric.replace("_", " "))
 
 
-def number(value: float, signed: bool = False) -> str:
-    """Return a number with three decimals, fewer where it is large; "undefined" for NaN.
+def number(value: float, signed: bool = False, digits: int = 3) -> str:
+    """Return a number with so many decimals, fewer where it is large; "undefined" for NaN.
 
     Example:
         >>> number(0.12345), number(0.5, signed=True), number(-1e-5), number(1234.5), number(float("nan"))
@@ -52,18 +52,20 @@ def number(value: float, signed: bool = False) -> str:
     """
     if math.isnan(value):
         return "undefined"
-    decimals = 3 if abs(value) < 100 else 1 if abs(value) < 1000 else 0
+    decimals = digits if abs(value) < 100 else 1 if abs(value) < 1000 else 0
     text = f"{value:{'+' if signed else ''},.{decimals}f}"
     return text if any(digit in text for digit in "123456789") else text.lstrip("+-")  # no sign where nothing is left
 
 
-def estimate(found: Estimate, signed: bool = False) -> str:
+def estimate(found: Estimate, signed: bool = False, digits: int = 3) -> str:
     """Return a mean with its interval and, where there are any, the number of undefined splits."""
     if math.isnan(found.mean):
         return f"undefined ({counted(found.missing, 'split')})"
-    interval = "" if math.isnan(found.low) else f" [{number(found.low, signed)}, {number(found.high, signed)}]"
+    interval = (
+        "" if math.isnan(found.low) else f" [{number(found.low, signed, digits)}, {number(found.high, signed, digits)}]"
+    )
     missing = f" ({found.missing} undefined)" if found.missing else ""
-    return f"{number(found.mean, signed)}{interval}{missing}"
+    return f"{number(found.mean, signed, digits)}{interval}{missing}"
 
 
 def p_value(value: float) -> str:

@@ -3,7 +3,8 @@
 import pytest
 import torch
 from axonlight.activations import build_activation
-from axonlight.commands.inspect_activation import activation_curve, draw_activation
+from axonlight.activations.curves import activation_curve
+from axonlight.commands.inspect_activation import draw_activation
 from axonlight.errors import InputError
 from torch.nn import functional as F
 
