@@ -64,7 +64,7 @@ class CurveTable:
     Example:
         >>> table = CurveTable(["x", "sin(x)", "x*cos(x)"])
         >>> [near.formula for near in table.nearest(np.sin(table.grid), count=2)]
-        ['sin(x)', 'x']
+        ['sin(x)', 'x*cos(x)']
     """
 
     def __init__(self, formulas: Sequence[str], grid: np.ndarray | None = None) -> None:

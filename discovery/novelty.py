@@ -83,7 +83,7 @@ def known_as(formula: Candidate | str) -> str | None:
         return None
     spread = float(values.std())
     if spread <= _SAME * max(1.0, float(np.abs(values).max())):
-        return f"this is a constant, {values.mean():.6g}"
+        return f"this is a constant, {values.mean():.5g}"
     known = known_functions()
     for function in known:
         if np.abs(values - function.curve(_GRID)).max() <= _SAME * spread:
@@ -188,8 +188,8 @@ def _is(value: float, wanted: float) -> bool:
 def _term(factor: float, what: str) -> str:
     if _is(abs(factor), 1):
         return what if factor > 0 else f"-{what}"
-    return f"{factor:.6g} * {what}"
+    return f"{factor:.5g} * {what}"
 
 
 def _added(value: float) -> str:
-    return "" if _is(value, 0) else f" {'+' if value > 0 else '-'} {abs(value):.6g}"
+    return "" if _is(value, 0) else f" {'+' if value > 0 else '-'} {abs(value):.5g}"

@@ -17,8 +17,9 @@ _ENOUGH_SIZES = 4
 def expected_sizes(counts: Sequence[int], max_nodes: int) -> list[int]:
     """Return how many functions there are up to 1, 2, ... `max_nodes` nodes: counted, then estimated.
 
-    The estimate continues with the growth over the last two sizes against the two before (some operators build
-    formulas of odd sizes alone). Spaces grow a little faster with every size, so it is rather too low.
+    The estimate continues with the growth from the last size but one to the last; where a size is empty (sums and
+    products alone have odd sizes), with that of the last two sizes against the two before. Spaces grow a little
+    faster with every size, so it is rather too low.
 
     Example:
         >>> from axonlight.discovery.engines.enumeration.budget import expected_sizes
@@ -26,8 +27,10 @@ def expected_sizes(counts: Sequence[int], max_nodes: int) -> list[int]:
         [1, 4, 13, 40, 121, 364]
     """
     counts = list(counts)[:max_nodes]
-    before, now = sum(counts[-4:-2]), sum(counts[-2:])
-    growth = math.sqrt(now / before) if before else 1.0
+    if all(counts[-3:]):
+        growth = counts[-1] / counts[-2] if len(counts) > 1 else 1.0
+    else:
+        growth = math.sqrt(sum(counts[-2:]) / max(1, sum(counts[-4:-2])))
     while len(counts) < max_nodes:
         counts.append(round(growth * counts[-1]) if counts[-1] else round(growth**2 * counts[-2]))
     return [sum(counts[: size + 1]) for size in range(max_nodes)]
