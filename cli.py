@@ -1,4 +1,4 @@
-"""One command: fit, validate, test, predict, compare, inspect, data.
+"""One command: fit, validate, test, predict, compare, discover, inspect, data.
 
 The verbs that train are LightningCLI (`training.command_line`); they import torch and lightning, which takes seconds.
 Help, `data` and `inspect --help` answer at once because nothing heavy is imported before a verb needs it.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from . import __version__
-from .commands import compare, data, inspect
+from .commands import compare, data, discover, inspect
 from .commands.completion import KINDS, PrintCompletion
 from .errors import InputError
 
@@ -68,8 +68,9 @@ def _run_light_verb(arguments: list[str]) -> int:
         parser.print_help()
         return 2
     settings: list[tuple[str, Any]] = []
-    if arguments[0] == "compare":  # keys of its study are options, too many and too deep to declare
-        arguments, settings = compare.take_settings(arguments)
+    reader = {"compare": compare, "discover": discover}.get(arguments[0])
+    if reader is not None:  # keys of the file that it reads are options, too many and too deep to declare
+        arguments, settings = reader.take_settings(arguments)
     parsed = parser.parse_args(arguments)
     parsed.settings = settings
     return parsed.run(parsed)
@@ -95,6 +96,7 @@ def _build_parser() -> argparse.ArgumentParser:
         verbs.add_parser(verb, help=description, add_help=False)
     for name, module, description in [
         ("compare", compare, "run a study: arms against randomized baselines, with verdicts"),
+        ("discover", discover, "search for an activation, with controls and a verdict"),
         ("inspect", inspect, "look at one part without training"),
         ("data", data, "list, fetch and check the named data sets"),
     ]:

@@ -59,7 +59,7 @@ def _finalists(result: SearchResult) -> str:
     front = len(result.front)
     return (
         f"Mean validation {label(result)} over {len(result.winner.scores)} seeds with its 95 % interval. Front: no "
-        f"other finalist is at least as good in score, nodes, cost and smoothness and better in one ({front} of "
+        f"other finalist is at least as good in score, nodes, cost and roughness and better in one ({front} of "
         f"{len(result.finalists)})."
     )
 

@@ -12,7 +12,7 @@ from .wording import compact, identity, kind_of, label, nodes_of, scored, signed
 __all__ = ["contender_table", "failure_table", "reason_table", "stage_table", "test_table"]
 
 # Scores of candidates that say what the front is about, by the last part of their name.
-_PROPERTIES = {"cost": "cost", "smoothness": "smoothness", "slope": "slope", "growth": "growth"}
+_PROPERTIES = {"cost": "cost", "roughness": "roughness", "slope": "slope", "growth": "growth"}
 
 
 def contender_table(result: SearchResult) -> Table:
@@ -59,7 +59,7 @@ def stage_table(result: SearchResult) -> Table:
             stage_name(stage.name),
             f"{stage.entered:,}",
             f"{stage.failed:,}",
-            f"{stage.merged:,}",
+            f"{stage.left_behind:,}",
             f"{stage.kept:,}",
             stage.score or "",
             compact(stage.agreement),

@@ -39,15 +39,23 @@ def made_result(**changes):
             known = {
                 "gate/slope": 0.7 + 0.1 * place,
                 "halving 2 epochs/auroc": level - 0.01,
-                "finalists/cost": 1 + place / 10,
-                "finalists/smoothness": 0.5 * place,
+                "cost": 1 + place / 10,
+                "roughness": 0.5 * place,
             }
             candidate = Candidate.from_text(name, engine="enumerate", scores=known, normalization=(0.0, 1.1))
         spec = name if kind == "known" else f"formula({name}, normalize=true)"
         told = known_as(name) if kind == "finalist" else None
         failures = ("the loss is nan at step 12",) if name == "Snake" else ()
         return Contender(
-            name, kind, spec, found, estimate_mean(found, 0.2), candidate, told, on_front=place in (1, 3), failures=failures
+            name,
+            kind,
+            spec,
+            found,
+            estimate_mean(found, 0.2),
+            candidate,
+            told,
+            on_front=place in (1, 3),
+            failures=failures,
         )
 
     finalists = [contender(name, "finalist", 0.862 - 0.001 * i, i + 1) for i, name in enumerate(FINALISTS)]
@@ -62,7 +70,8 @@ def made_result(**changes):
     searched = [SearchedCandidate(one.candidate, "finalists") for one in finalists]
     searched += [
         SearchedCandidate(
-            Candidate.from_text(text, engine="enumerate", scores={"halving 2 epochs/auroc": float(score)}), "halving 2 epochs"
+            Candidate.from_text(text, engine="enumerate", scores={"halving 2 epochs/auroc": float(score)}),
+            "halving 2 epochs",
         )
         for text, score in zip(RANDOM, generator.uniform(0.8, 0.86, len(RANDOM)), strict=True)
     ]
