@@ -17,9 +17,11 @@ from .null_quality import draw_null_quality
 from .pareto import draw_pareto
 from .progress_measures import draw_progress_measures
 from .sankey import draw_sankey
+from .snapped_curves import SnappedPanel, draw_snapped_curves
 from .training import draw_training_curves
 
 __all__ = [
+    "SnappedPanel",
     "draw_activation_doctor",
     "draw_calibrated_importance",
     "draw_curve",
@@ -36,5 +38,6 @@ __all__ = [
     "draw_pareto",
     "draw_progress_measures",
     "draw_sankey",
+    "draw_snapped_curves",
     "draw_training_curves",
 ]

@@ -18,6 +18,8 @@ _NEUTRAL = (1.0, 0.0, 1.0, 0.0)
 _ROUND = (0.25, 0.5, math.sqrt(0.5), 1.0, math.sqrt(2), 2.0, math.pi / 2, 3.0, math.pi, 4.0)
 # Round values are tried where the fitted one is within this distance, relative to it or absolute.
 _NEAR = 0.15
+# Beyond, a formula is the small difference of large terms, which float32 does not hold.
+_LARGEST = 1e4
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def _upright(function: Function, curves: LearnedCurves, start: np.ndarray) -> np
 
 def _fit(function: Function, curves: LearnedCurves, start: np.ndarray, free: np.ndarray) -> Fit:
     constants, errors = fit_affine(function, curves, start, free)
+    if np.abs(constants).max() > _LARGEST:
+        errors = np.full_like(errors, np.inf)
     return Fit(constants, math.sqrt(float(np.mean(errors**2))) / curves.typical_spread, free)
 
 

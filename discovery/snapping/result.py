@@ -4,8 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+import torch
+
+from ...activations import Formula
 from ...errors import InputError
+from ...plots import SnappedPanel
 from .seen import LearnedCurves
+from .writing import shortened
 
 __all__ = ["KeptCurve", "NearFormula", "SnapReport", "SnappedCurve"]
 
@@ -43,7 +49,7 @@ class SnappedCurve:
         known_as: Name of the function if it is a known activation or a relative of one, else None.
         nodes: Nodes of the bare formula and of the constants it needs.
         error: Weighted root mean square error over the interval, as a share of the curve's spread; the weight of a
-            point is how often an input lies near it, and a tenth is spread evenly.
+            point is how often an input lies near it, and a fiftieth is spread evenly.
         seen_error: Root mean square error over the inputs that were seen, those outside the interval included.
         max_error: Largest error at the 4,001 equally spaced points of the interval.
         between: Most by which the error changes from one of these points to the next: between them it exceeds
@@ -82,6 +88,21 @@ class SnappedCurve:
     def spec(self) -> dict[str, Any]:
         """The formula as an activation spec."""
         return {"formula": self.text, "constants": dict(self.constants)}
+
+    def panel(self) -> SnappedPanel:
+        """Return what `plots.draw_snapped_curves` draws of it."""
+        if self.curves is None:
+            raise InputError(f"the curves of {self.path or 'this function'} were left out; keep the report itself")
+        title = f"{self.path}: {shortened(self.readable)}".removeprefix(": ")
+        return SnappedPanel(title, self.curves.x, self.curves.y, self._values(), self.curves.weight)
+
+    def _values(self) -> np.ndarray:
+        """Return the values of the formula at the points of every curve, (K, N)."""
+        assert self.curves is not None  # noqa: S101
+        x = torch.from_numpy(self.curves.x.T.copy())
+        formula = Formula(self.text, self.constants, num_parameters=max(1, len(self.units))).double()
+        with torch.no_grad():
+            return formula.curve(x).numpy().T
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, without the learned curves."""
@@ -157,8 +178,8 @@ def _line(curve: SnappedCurve) -> str:
     known = f", {curve.known_as}" if curve.known_as else ""
     low, high = curve.interval
     return (
-        f"{place}{many}  {curve.readable}{known}  error {curve.error:.2%} of the spread, at most {curve.max_error:.3g} "
-        f"on [{low:.3g}, {high:.3g}]"
+        f"{place}{many}  {shortened(curve.readable)}{known}  error {curve.error:.2%} of the spread, "
+        f"at most {curve.max_error:.3g} on [{low:.3g}, {high:.3g}]"
     )
 
 

@@ -21,7 +21,7 @@ __all__ = ["LearnedCurves", "curve_of_unit", "evaluate", "even_curve", "learned_
 _POINTS = 257
 _MOST_VALUES = 8192  # per curve: enough for quantiles of one in a thousand
 # Part of the weight that lies evenly on the interval, so that a rarely visited part of it is not free.
-_EVEN_SHARE = 0.1
+_EVEN_SHARE = 0.02
 _SMALLEST_WIDTH = 1e-6
 _FLAT = 1e-9
 

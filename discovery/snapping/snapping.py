@@ -46,7 +46,7 @@ def snap_curve(
     library: Library = None,
     *,
     constants: Kept = "needed",
-    gain: float = 1.25,
+    gain: float = 1.2,
     resolution: float = 1e-3,
 ) -> SnappedCurve:
     """Find the short formula of a function, every point of an interval being equally important.
@@ -68,7 +68,7 @@ def snap_curve(
         >>> from axonlight.discovery.snapping import snap_curve
         >>> snapped = snap_curve(lambda x: 2 * torch.tanh(0.5 * x) + 1, (-3, 3), ["x", "x*x", "sigmoid(x)", "tanh(x)"])
         >>> snapped.readable, snapped.nodes
-        ('4 * sigmoid(x) + -1', 6)
+        ('4 * sigmoid(x) - 1', 6)
     """
     low, high = interval
     if not low < high:
@@ -95,7 +95,7 @@ def snap_activations(
     match: str | Sequence[str] = "*",
     per: Literal["layer", "curve"] = "layer",
     constants: Kept = "needed",
-    gain: float = 1.25,
+    gain: float = 1.2,
     resolution: float = 1e-3,
     coverage: float = 0.998,
     max_rows: int = 4096,
@@ -197,7 +197,7 @@ def _find(path: str, module: Activation, inputs: Tensor | None, settings: _Setti
     everything = np.arange(len(curves))
     parts = [everything] if settings.per == "layer" else list(everything[:, None])
     if any(curves.part(part).flat.all() for part in parts):
-        return [], f"{int(curves.flat.sum())} of its {len(curves)} curves are constant where their inputs lie"
+        return [], _constant(int(curves.flat.sum()), len(curves))
     names = module.group_names or tuple(range(len(curves)))
     found = []
     for part in parts:
@@ -207,6 +207,12 @@ def _find(path: str, module: Activation, inputs: Tensor | None, settings: _Setti
         learned = _reader(module, part, len(curves), owner)
         found.append(_snapped(choice.extended(own.flat), learned, own, path, labels))
     return found, ""
+
+
+def _constant(count: int, curves: int) -> str:
+    if curves == 1:
+        return "its curve is constant where its inputs lie"
+    return f"{count} of its {curves} curves are constant where their inputs lie"
 
 
 def _reader(module: Activation, part: np.ndarray, count: int, owner: np.ndarray) -> Curves:

@@ -1,10 +1,12 @@
 """A formula with the affine maps around it, as text: with named constants to train, or with their numbers to read."""
 
+import re
+
 import numpy as np
 
 from ...activations.formula import Constant, Node, Number, Operation, Variable, parse_formula
 
-__all__ = ["NAMES", "with_names", "with_numbers"]
+__all__ = ["NAMES", "shortened", "with_names", "with_numbers"]
 
 NAMES = ("a", "b", "c", "d")
 
@@ -32,6 +34,17 @@ def with_numbers(formula: str, constants: np.ndarray, needed: list[int]) -> str:
     return _text(formula, {index: Number(float(constants[index])) for index in needed})
 
 
+def shortened(text: str) -> str:
+    """Return the text of a formula with its numbers to four digits, for tables and figures.
+
+    Example:
+        >>> from axonlight.discovery.snapping.writing import shortened
+        >>> shortened("0.7071067811865476 * x - 1")
+        '0.7071 * x - 1'
+    """
+    return re.sub(r"\d+\.\d+(e[+-]?\d+)?", lambda found: f"{float(found.group()):.4g}", text)
+
+
 def _text(formula: str, constants: dict[int, Node]) -> str:
     inner = _affine(Variable(), constants.get(0), constants.get(1))
     return str(_affine(_substituted(parse_formula(formula), inner), constants.get(2), constants.get(3)))
@@ -42,6 +55,8 @@ def _affine(node: Node, factor: Node | None, shift: Node | None) -> Node:
         node = Operation("neg", (node,))
     elif factor is not None:
         node = Operation("mul", (factor, node))
+    if isinstance(shift, Number) and shift.value < 0:
+        return Operation("sub", (node, Number(-shift.value)))
     return node if shift is None else Operation("add", (node, shift))
 
 

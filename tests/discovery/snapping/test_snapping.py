@@ -190,7 +190,7 @@ def test_constant_curves_and_silent_layers_stay():
     report = snap_activations(network, [torch.randn(256, 3)], SMALL)
     assert {kept.path: kept.why for kept in report.kept} == {
         "unused": "nothing came by on these rows",
-        "flat": "1 of its 1 curves are constant where their inputs lie",
+        "flat": "its curve is constant where its inputs lie",
     }
     assert [curve.path for curve in report.snapped] == ["used"]
 
