@@ -87,7 +87,7 @@ def compile_slopes(program: Program) -> SlopeProgram | None:
     """Return the program for value and slope, or None where there is none.
 
     That is the case with named constants, with functions whose protection makes their slope long (div, inv, log, pow,
-    sqrt, tan), with softplus, and where the value does not depend on x.
+    sqrt, tan), with softplus, and where a part is the same everywhere, as x - x is, or value and slope are the same.
 
     Args:
         program: The program of a formula.
@@ -112,7 +112,8 @@ def compile_slopes(program: Program) -> SlopeProgram | None:
         if result[0].part is None:  # x - x
             return None
         slots[target : target + 1] = [result]
-    return tape.program(*slots[program.result])
+    value, slope = slots[program.result]
+    return None if value.part == slope.part else tape.program(value, slope)
 
 
 class _Tape:
@@ -148,16 +149,17 @@ class _Tape:
             return Term(a.factor, self.part("shift", a.part, numbers=(b.factor / a.factor,)))
         if abs(a.factor) != 1 and abs(b.factor) == 1:
             a, b = b, a
-        newest = len(self.operations) - 1
-        if self.operations[a.part][0] == "mul" and a.part == newest:
+        if self._is_newest_product(a.part):
             a, b = b, a
         assert a.part is not None and b.part is not None  # noqa: S101, PT018
-        name, parts, _ = self.operations[b.part]
         factor = b.factor / a.factor
-        if name == "mul" and b.part == newest:
-            # A product that was made for this sum, most likely: one operation less, and if not, no harm is done.
-            return Term(a.factor, self.part("fma", a.part, *parts, numbers=(factor,)))
+        if self._is_newest_product(b.part):
+            # It was made for this sum, most likely: one operation less, and if not, no harm is done.
+            return Term(a.factor, self.part("fma", a.part, *self.operations[b.part][1], numbers=(factor,)))
         return Term(a.factor, self.part("add", a.part, b.part, numbers=(factor,)))
+
+    def _is_newest_product(self, part: int | None) -> bool:
+        return part == len(self.operations) - 1 and self.operations[-1][0] == "mul"
 
     def mul(self, a: Term, b: Term) -> Term:
         """Return a * b."""

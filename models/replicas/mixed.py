@@ -97,9 +97,18 @@ class MixedActivation(StackedLeaf):
     def views(self, replica: int) -> dict[str, Tensor]:
         """Return the values of one replica where they lie, by their names in its own activation."""
         return {
-            name: getattr(self, place.tensor)[place.start : place.end].view(place.shape)
+            name: getattr(self, place.tensor)[self.span(replica, name)].view(place.shape)
             for name, place in self._places[replica].items()
         }
+
+    def trained_names(self, replica: int) -> list[str]:
+        """Return the names of the trained values of one replica."""
+        return [name for name, place in self._places[replica].items() if place.tensor == _TRAINED]
+
+    def span(self, replica: int, name: str) -> slice:
+        """Return where a value lies in its flat tensor."""
+        place = self._places[replica][name]
+        return slice(place.start, place.end)
 
     def assign(self, replica: int, name: str, value: Tensor) -> None:
         """Set a value of one replica, by its name in its own activation."""
@@ -109,7 +118,8 @@ class MixedActivation(StackedLeaf):
         """Map (R, B, N), or (B, N) for all, to (R, B, N)."""
         x = x.expand(self.count, -1, -1) if x.dim() == 2 else x
         # units first, as other leaves lay their batches
-        return torch.cat([self.call(run, x[run.first : run.last]).mT for run in self.runs]).mT
+        parts = x.split([run.last - run.first for run in self.runs])
+        return torch.cat([self.call(run, part).mT for run, part in zip(self.runs, parts, strict=True)]).mT
 
     def call(self, run: Run, x: Tensor) -> Tensor:
         """Map the part (r, B, N) of a run."""

@@ -23,11 +23,11 @@ __all__ = ["Replicas"]
 
 Outputs = Tensor | HeadOutputs
 
-# Entries of the widest layer that go through together, per thread, at a batch of 64: more leave the cache, fewer do not
-# pay for the calls of a block, which is why a single thread gets what two do.
+# Entries of the widest layer that go through together, per thread: more leave the cache, fewer do not pay for the calls
+# of a block, which is why a single thread gets what two do, and a batch of few rows what one of 64 does.
 _ENTRIES = 1 << 19
 _LEAST_THREADS = 2
-_BATCH = 64
+_FEWEST_ROWS = 64
 _FEWEST = 4
 
 
@@ -52,7 +52,7 @@ class Replicas(nn.Module):
         feature_names: Names of the columns.
         activations: The activation spec of every replica, one for all, or None.
         names: Names of the replicas; None: their numbers.
-        block_size: Replicas that go through `backward` together on a processor; None chooses.
+        block_size: Replicas that go through `backward` together on a processor; None chooses by width and batch.
         copy_networks: Whether networks that exist are copied, which takes longer than the rest; if not, nobody else
             may use them any more.
 
@@ -114,11 +114,9 @@ class Replicas(nn.Module):
         if block_size is not None and block_size < 1:
             raise InputError(f"block_size is {block_size}; it must be a positive integer")
         _keep_freed_memory()
-        self.block_size = block_size or _good_block_size(networks[0], len(networks))
-        self._blocks = tuple(
-            (start, stack_networks(networks[start : start + self.block_size], self._masks, start, True, self.stacked))
-            for start in range(0, len(networks), self.block_size)
-        )
+        self.block_size = block_size
+        self._blocks: tuple[tuple[int, nn.Module], ...] = ()
+        self._most_rows = 0
         self._link_blocks()
 
     @property
@@ -155,12 +153,14 @@ class Replicas(nn.Module):
             losses = loss(self.stacked(x), slice(0, self.num_replicas))
             losses.sum().backward()
             return losses.detach()
+        self._choose_blocks(len(x))
         parts = []
-        for (start, block), links in zip(self._blocks, self._links, strict=True):
+        ends = [*(start for start, _ in self._blocks[1:]), self.num_replicas]
+        for (start, block), end, links in zip(self._blocks, ends, self._links, strict=True):
             self._masks.start_block()
             if block.training != self.training:  # Lightning sets the mode of each module that it can see
                 block.train(self.training)
-            losses = loss(block(x), slice(start, min(start + self.block_size, self.num_replicas)))
+            losses = loss(block(x), slice(start, end))
             self._gradients.add(losses.sum(), links)
             parts.append(losses.detach())
         return torch.cat(parts)
@@ -196,6 +196,21 @@ class Replicas(nn.Module):
 
     # What keeps the blocks views of the whole ------------------------------------------------------------------
 
+    def _choose_blocks(self, rows: int) -> None:
+        """Divide the replicas into blocks; smaller ones where a batch has more rows than any before."""
+        if rows <= self._most_rows:
+            return
+        self._most_rows = rows
+        size = self.block_size or _good_block_size(self._networks[0], self.num_replicas, rows)
+        starts = range(0, self.num_replicas, size)
+        if len(starts) == len(self._blocks):
+            return
+        self._blocks = tuple(
+            (start, stack_networks(self._networks[start : start + size], self._masks, start, True, self.stacked))
+            for start in starts
+        )
+        self._link_blocks()
+
     def _link_blocks(self) -> None:
         self._links: list[list[Link]] = [link_block(self.stacked, block, start) for start, block in self._blocks]
         self._gradients = Gradients()
@@ -226,10 +241,10 @@ def _keep_freed_memory() -> None:
     torch.empty((32 << 20) - (64 << 10), dtype=torch.uint8, device="cpu")  # never touched, so never real
 
 
-def _good_block_size(network: nn.Module, count: int) -> int:
+def _good_block_size(network: nn.Module, count: int, rows: int) -> int:
     widest = max((getattr(module, "out_features", 1) for module in network.modules()), default=1)
     threads = max(_LEAST_THREADS, torch.get_num_threads())
-    most = max(_FEWEST, _ENTRIES * threads // (widest * _BATCH))
+    most = max(_FEWEST, _ENTRIES * threads // (widest * max(rows, _FEWEST_ROWS)))
     return -(-count // -(-count // most))  # blocks of about the same size
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ...activations import ASH, is_activation
+from ...activations import ASH, Formula, is_activation
 from ...errors import InputError
 from ..dense import DenseNetwork
 from ..layers import EdgeLinear
@@ -20,7 +20,7 @@ from ..pathways.layer import UnitBatchNorm
 from .activations import StackedActivation, is_plain_elementwise
 from .ash import StackedAsh, is_stackable_ash
 from .checks import are_alike, check_alike, named
-from .fused import FusedPathwayLayer
+from .fused import FusedPathwayLayer, FusedSequential
 from .leaves import StackedBatchNorm, StackedDropout, StackedEdgeLinear, StackedLayerNorm, StackedLeaf, StackedLinear
 from .masks import StepMasks
 from .mixed import MixedActivation
@@ -47,6 +47,7 @@ _SETTINGS: dict[type, tuple[str, ...]] = {
     nn.LayerNorm: ("normalized_shape", "eps", "elementwise_affine"),
     nn.Linear: ("in_features", "out_features"),
 }
+_FUSED: dict[type, type] = {PathwayLayer: FusedPathwayLayer, nn.Sequential: FusedSequential}
 _LEAVES: dict[type, Callable[[Any], nn.Module]] = {
     EdgeLinear: StackedEdgeLinear,
     UnitBatchNorm: StackedBatchNorm,
@@ -88,8 +89,8 @@ class _Stacker:
 
     def _container(self, modules: Sequence[nn.Module], path: str) -> nn.Module:
         head = modules[0]
-        kind = FusedPathwayLayer if self.is_fused and type(head) is PathwayLayer else type(head)
-        stacked = kind.__new__(kind)
+        kind = _FUSED.get(type(head), type(head)) if self.is_fused else type(head)
+        stacked = cast(nn.Module, object.__new__(kind))
         children = {
             name: self.stack([module.get_submodule(name) for module in modules], f"{path}.{name}".strip("."))
             for name, _ in head.named_children()
@@ -114,8 +115,11 @@ def _are_mixed(modules: Sequence[nn.Module]) -> bool:
 
 
 def _stack_activations(modules: Sequence[nn.Module]) -> nn.Module:
-    if is_plain_elementwise(modules[0]):
-        return modules[0]
+    head = modules[0]
+    if is_plain_elementwise(head):
+        return head
+    if isinstance(head, Formula) and not head.program.constants:  # it is normalised
+        return MixedActivation(modules)
     if is_stackable_ash(modules[0]):
         return StackedAsh(cast(Sequence[ASH], modules))
     return StackedActivation(modules)
