@@ -14,6 +14,7 @@ from .result import (
     SelectionInflation,
     StageOutcome,
 )
+from .search import Search
 from .search_settings import SearchSettings
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "CurveTable",
     "FinalActivation",
     "NearCurve",
+    "Search",
     "SearchResult",
     "SearchSettings",
     "SearchedCandidate",

@@ -29,7 +29,7 @@ class StageOutcome:
             where there are fewer than three. Near 0, this stage chose no better than chance.
 
     Example:
-        >>> StageOutcome("gate", entered=526, failed=30, kept=300, seconds=1.5).merged
+        >>> StageOutcome("gate", entered=526, failed=30, kept=300, seconds=1.5).left_behind
         196
     """
 
@@ -43,8 +43,8 @@ class StageOutcome:
     agreement: float = float("nan")
 
     @property
-    def merged(self) -> int:
-        """Candidates that were neither kept nor failed: scored and left behind, or equal to another one."""
+    def left_behind(self) -> int:
+        """Candidates that neither failed nor were kept: others were better, or equal to them."""
         return self.entered - self.failed - self.kept
 
 

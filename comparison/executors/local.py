@@ -31,6 +31,7 @@ class LocalExecutor:
 
     Args:
         workers: Number of processes; 0 executes everything in this one.
+        keeps_workers: Whether processes wait for the next call with the same work, until `close`.
 
     Example:
         >>> groups = [Group(("a",), ({"x": 2},)), Group(("b",), ({"x": 3},))]
@@ -41,6 +42,8 @@ class LocalExecutor:
     """
 
     workers: int = 1
+    keeps_workers: bool = False
+    _pool: "_Pool | None" = field(default=None, repr=False, compare=False)
 
     def check(self) -> None:
         """Do nothing: there is always this machine."""
@@ -51,7 +54,19 @@ class LocalExecutor:
         """Execute the groups; see `Executor`."""
         if self.workers == 0:
             return _in_this_process(groups, work, started)
-        return _Pool(min(self.workers, len(groups)), work, started).run(groups)
+        if not self.keeps_workers:
+            return _Pool(min(self.workers, len(groups)), work, started).run(groups)
+        if self._pool is None or self._pool.work is not work:
+            self.close()
+            self._pool = _Pool(self.workers, work, started, keeps_workers=True)
+        self._pool.started = started
+        return self._pool.run(groups)
+
+    def close(self) -> None:
+        """End the processes that wait for another call."""
+        if self._pool is not None:
+            self._pool.end()
+            self._pool = None
 
 
 def _in_this_process(
@@ -83,9 +98,11 @@ class _Pool:
     waiting: deque[Group] = field(default_factory=deque)
     deaths: dict[tuple[str, ...], int] = field(default_factory=dict)
     dead_at_start: int = 0
+    keeps_workers: bool = False
 
     def run(self, groups: Sequence[Group]) -> Iterator[Outcome]:
         self.waiting.extend(groups)
+        is_whole = False
         try:
             while self.waiting or any(worker.group for worker in self.workers.values()):
                 self._hand_out()
@@ -93,8 +110,11 @@ class _Pool:
                     outcome = self._read(self.workers[connection])  # type: ignore[index]
                     if outcome is not None:
                         yield outcome
+            is_whole = True
         finally:
-            self._end()
+            if not (is_whole and self.keeps_workers):
+                self.waiting.clear()
+                self.end()
 
     def _hand_out(self) -> None:
         busy = sum(worker.group is not None for worker in self.workers.values())
@@ -152,7 +172,7 @@ class _Pool:
         self.waiting.appendleft(group)
         return None
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """End all workers at once: what they do is not recorded any more."""
         for worker in self.workers.values():
             worker.process.kill()  # a trainer would take SIGTERM as a wish

@@ -6,7 +6,7 @@ from typing import Any
 
 from .recipe import canonical_json
 
-__all__ = ["activation_of", "without_activation"]
+__all__ = ["activation_of", "with_activation", "without_activation"]
 
 
 def activation_of(config: Mapping[str, Any]) -> Any:
@@ -25,6 +25,20 @@ def without_activation(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a config that leaves the choice of activation to the network."""
     copied = json.loads(canonical_json(config))
     _network_options(copied).pop("activation", None)
+    return copied
+
+
+def with_activation(config: Mapping[str, Any], spec: Any) -> dict[str, Any]:
+    """Return a copy of a config whose network has this activation.
+
+    Example:
+        >>> network = {"class_path": "DenseNetwork", "init_args": {"hidden": [4]}}
+        >>> config = {"model": {"class_path": "ClassificationTask", "init_args": {"network": network}}}
+        >>> activation_of(with_activation(config, "gelu"))
+        'gelu'
+    """
+    copied = json.loads(canonical_json(config))
+    _network_options(copied)["activation"] = spec
     return copied
 
 
