@@ -3,6 +3,7 @@
 import logging
 import threading
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -38,9 +39,12 @@ class HeldFit:
         task: What is trained.
         data: Its data.
         threads: Threads of torch in that thread.
+        callbacks: Callbacks beside the one that waits.
     """
 
-    def __init__(self, task: LightningModule, data: LightningDataModule, threads: int) -> None:
+    def __init__(
+        self, task: LightningModule, data: LightningDataModule, threads: int, callbacks: Sequence[Callback] = ()
+    ) -> None:
         self.gate = _Gate()
         self.error: BaseException | None = None
         options: dict[str, Any] = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
@@ -56,7 +60,7 @@ class HeldFit:
                         limit_val_batches=0,
                         enable_model_summary=False,
                         accelerator="cpu",
-                        callbacks=[self.gate],
+                        callbacks=[self.gate, *callbacks],
                         **options,
                     )
                     trainer.fit(task, data)

@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
 from .curves import curve_values, parameter_values
-from .findings import Findings, depends_on_others, sums_of
+from .findings import Findings, depends_on_others, numbers_of
 from .listening import Heard
 
 __all__ = ["Examination", "to_main_memory"]
@@ -40,7 +40,7 @@ class Examination:
     ) -> None:
         self.step, self.epoch, self.activations = step, epoch, activations
         self.grid, self.max_entries = grid, max_entries
-        self.sums: dict[Call, Tensor] = {}
+        self.numbers: dict[Call, list[Tensor]] = {}
         self.values = {
             (name, of): value.clone()
             for name, module in activations.items()
@@ -51,25 +51,26 @@ class Examination:
 
     def take(self, heard: Heard) -> None:
         """Add a call of an activation; nothing waits for the device."""
-        key = (heard.name, heard.call)
-        new = sums_of(heard, self.activations[heard.name], self.max_entries, self.grid)
-        old = self.sums.get(key)
-        self.sums[key] = new if old is None or len(old) != len(new) else old + new
+        numbers = numbers_of(heard, self.activations[heard.name], self.max_entries, self.grid)
+        self.numbers.setdefault((heard.name, heard.call), []).append(numbers)
 
     def read(self, trainer: Trainer | None = None) -> None:
-        """Add up over ranks and bring everything to the CPU: the device is waited for once."""
-        sums, values, curves = list(self.sums.values()), list(self.values.values()), list(self.curves.values())
-        if trainer is not None and trainer.world_size > 1 and sums:
-            together: Any = trainer.strategy.reduce(torch.cat(sums), reduce_op="sum")
-            sums = list(together.split([len(part) for part in sums]))
-        moved = iter(to_main_memory([*sums, *values, *curves]))
-        self.sums = {key: next(moved) for key in self.sums}
+        """Gather the ranks and bring everything to the CPU: the device is waited for once."""
+        numbers = [part for parts in self.numbers.values() for part in parts]
+        if trainer is not None and trainer.world_size > 1 and numbers:
+            together: Any = trainer.strategy.all_gather(torch.cat(numbers))
+            numbers = list(together.reshape(trainer.world_size, -1).split([len(part) for part in numbers], dim=1))
+        moved = iter(to_main_memory([*numbers, *self.values.values(), *self.curves.values()]))
+        self.numbers = {key: [next(moved) for _ in parts] for key, parts in self.numbers.items()}
         self.values = {key: next(moved) for key in self.values}
         self.curves = {key: next(moved) for key in self.curves}
 
     def findings(self) -> dict[Call, Findings]:
         """Return what was found at each call of each activation."""
-        return {key: Findings(sums, self._points(key[0])) for key, sums in self.sums.items()}
+        return {
+            key: Findings(torch.cat([part.reshape(-1, part.shape[-1]) for part in parts]), self._points(key[0]))
+            for key, parts in self.numbers.items()
+        }
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row per call: that of the first bears the name of the activation, others name and number."""
