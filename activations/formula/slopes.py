@@ -8,11 +8,12 @@ the two results, which the caller multiplies by something anyway.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from .operators import FUNCTIONS
 from .program import Program
 
 __all__ = ["SlopeProgram", "compile_slopes"]
@@ -87,7 +88,7 @@ def compile_slopes(program: Program) -> SlopeProgram | None:
     """Return the program for value and slope, or None where there is none.
 
     That is the case with named constants, with functions whose protection makes their slope long (div, inv, log, pow,
-    sqrt, tan), with softplus, and where a part is the same everywhere, as x - x is, or value and slope are the same.
+    sqrt, tan), with softplus, and where the value is the same everywhere or is its own slope.
 
     Args:
         program: The program of a formula.
@@ -108,12 +109,20 @@ def compile_slopes(program: Program) -> SlopeProgram | None:
     slots: list[tuple[Term, Term]] = [(Term(1.0, _X), Term(1.0, None))]
     slots += [(Term(number, None), Term(0.0, None)) for number in program.numbers]
     for name, operands, target in program.steps:
-        result = _RULES[name](tape, *[slots[operand] for operand in operands])
-        if result[0].part is None:  # x - x
-            return None
+        pairs = [slots[operand] for operand in operands]
+        if all(value.part is None for value, _ in pairs):  # what follows from x - x
+            result = _number(name, [value.factor for value, _ in pairs])
+        else:
+            result = _RULES[name](tape, *pairs)
         slots[target : target + 1] = [result]
     value, slope = slots[program.result]
-    return None if value.part == slope.part else tape.program(value, slope)
+    return None if value.part == slope.part or value.part is None else tape.program(value, slope)
+
+
+def _number(name: str, operands: Sequence[float]) -> "Pair":
+    tensors = [torch.tensor(operand, dtype=torch.float64) for operand in operands]
+    value: Any = FUNCTIONS["smooth"][name](*tensors)
+    return Term(float(value), None), Term(0.0, None)
 
 
 class _Tape:

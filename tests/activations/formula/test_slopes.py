@@ -35,6 +35,7 @@ TEXTS = [
     "x + sin(x)*x",
     "(x + x)*(x - 2*x)",
     "sin(x) + sin(x)",
+    "sin(x + cos(x - x)) - max(x - x, sin(x) + 2)",
 ]
 POINTS = torch.cat([torch.linspace(-4, 4, 401), torch.tensor([0.0, 1e-9, 0.5, -0.5, 40.0, 100.0])]).double()
 
@@ -67,7 +68,7 @@ def test_every_short_formula():
             continue
         found, expected = both(text)
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10, msg=text)
-    assert skipped <= 12, "x - x and what follows from it"
+    assert skipped <= 8, "what is the same everywhere"
 
 
 def test_equal_parts_are_computed_once():
@@ -77,6 +78,6 @@ def test_equal_parts_are_computed_once():
     assert pickle.loads(pickle.dumps(slopes)) == slopes
 
 
-@pytest.mark.parametrize("text", ["a*x", "1/x", "log(x)", "softplus(x)", "x**0.5", "x - x", "sin(x - x) + x"])
+@pytest.mark.parametrize("text", ["a*x", "1/x", "log(x)", "softplus(x)", "x**0.5", "x - x", "cos(x - x)"])
 def test_what_has_none(text):
     assert compile_slopes(compile_program(parse_formula(text))) is None
