@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Self
 
 import torch
@@ -219,7 +220,7 @@ class Formula(Activation):
         collapse: bool,
         normalize: bool,
     ) -> None:
-        program = compile_program(parse_formula(text, collapse, protect), protect)
+        program = _program_of(text, collapse, protect)
         start = starting_values(program.constants, constants, self.num_parameters)
         trained = trainable_names(trainable, program.constants)
         affine = _normalisation(program, start, self.num_parameters) if normalize else {}
@@ -277,7 +278,30 @@ def check_formula(formula: Formula | str, **limits: float) -> NumericGate:
     return (Formula(formula) if isinstance(formula, str) else formula).gate(**limits)
 
 
+def _program_of(text: str, collapse: bool, protect: Protection) -> Program:
+    """Return the program of a formula; layers of one network, and networks side by side, have the same again."""
+    return (_kept_program if isinstance(text, str) else _new_program)(text, collapse, protect)
+
+
+def _new_program(text: str, collapse: bool, protect: Protection) -> Program:
+    return compile_program(parse_formula(text, collapse, protect), protect)
+
+
+_kept_program = lru_cache(maxsize=512)(_new_program)
+
+
 def _normalisation(program: Program, start: Mapping[str, list[float]], units: int) -> dict[str, list[float]]:
+    if program.constants:
+        return _new_normalisation(program, start, units)
+    return {name: list(values) for name, values in _kept_normalisation(program).items()}
+
+
+@lru_cache(maxsize=512)
+def _kept_normalisation(program: Program) -> dict[str, list[float]]:
+    return _new_normalisation(program, {}, 1)
+
+
+def _new_normalisation(program: Program, start: Mapping[str, list[float]], units: int) -> dict[str, list[float]]:
     values = [torch.tensor(start[name], dtype=torch.float64, device="cpu") for name in program.constants]
     shift, scale = affine_normalisation(lambda x: program.run(x, values), units if values else 1)
     return {"output_shift": shift.tolist(), "output_scale": scale.tolist()}
