@@ -18,8 +18,8 @@ from .writing import with_numbers
 
 __all__ = ["Choice", "choose"]
 
-# Formulas of each size that are fitted, after all were compared on a coarse grid of maps.
-_FITTED_PER_SIZE = 24
+# Formulas of each length that are fitted, after all were compared on a coarse grid of maps.
+_FITTED_PER_LENGTH = 24
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Choice:
     Attributes:
         shape: The formula of the library.
         fit: Its constants.
-        nodes: Nodes of both.
+        length: Length of both.
         front: Shorter and coarser, longer and nearer ones.
     """
 
     shape: Shape
     fit: Fit
-    nodes: int
+    length: int
     front: tuple[NearFormula, ...]
 
     def extended(self, flat: np.ndarray) -> Self:
@@ -46,24 +46,24 @@ class Choice:
 
 
 def choose(curves: LearnedCurves, library: ShapeLibrary, price: Price, constants: Literal["needed", "all"]) -> Choice:
-    """Return the formula of least price: its nodes, those of its constants, and the logarithm of its error."""
-    fitted = [(shape, *_fitted(shape, curves)) for shape in library.nearest(curves, _FITTED_PER_SIZE)]
-    fitted.sort(key=lambda item: price(item[0].nodes, item[2]))
+    """Return the formula of least price: its length, that of its constants, and the logarithm of its error."""
+    fitted = [(shape, *_fitted(shape, curves)) for shape in library.nearest(curves, _FITTED_PER_LENGTH)]
+    fitted.sort(key=lambda item: price(item[0].length, item[2]))
     nearest = {}
     for shape, _, error in fitted:
-        if shape.nodes not in nearest or error < nearest[shape.nodes][1]:
-            nearest[shape.nodes] = (shape, error)
+        if shape.length not in nearest or error < nearest[shape.length][1]:
+            nearest[shape.length] = (shape, error)
     found: list[tuple[float, Shape, Fit]] = []
     for shape, start, error in fitted:
         # constants only add to the price: what is dearer without them cannot win
         cheapest = min((item[0] for item in found), default=math.inf)
-        if nearest[shape.nodes][0] is shape or price(shape.nodes, error) < cheapest:
+        if nearest[shape.length][0] is shape or price(shape.length, error) < cheapest:
             fit = simplest(shape.function, curves, start, price)
-            found.append((price(shape.nodes + fit.extra_nodes, fit.error), shape, fit))
-    _, shape, fit = min(found, key=lambda item: (item[0], item[1].nodes))
+            found.append((price(shape.length + fit.extra_length, fit.error), shape, fit))
+    _, shape, fit = min(found, key=lambda item: (item[0], item[1].length))
     if constants == "all":
         fit = refitted(shape.function, curves, fit)
-    return Choice(shape, fit, shape.nodes + fit.extra_nodes, _front(found))
+    return Choice(shape, fit, shape.length + fit.extra_length, _front(found))
 
 
 def _fitted(shape: Shape, curves: LearnedCurves) -> tuple[np.ndarray, float]:
@@ -82,8 +82,8 @@ def _fitted(shape: Shape, curves: LearnedCurves) -> tuple[np.ndarray, float]:
 def _front(found: list[tuple[float, Shape, Fit]]) -> tuple[NearFormula, ...]:
     """Return those of which no shorter one is nearer."""
     front: list[NearFormula] = []
-    for _, shape, fit in sorted(found, key=lambda item: (item[1].nodes + item[2].extra_nodes, item[2].error)):
+    for _, shape, fit in sorted(found, key=lambda item: (item[1].length + item[2].extra_length, item[2].error)):
         if not front or fit.error < front[-1].error:
             text = with_numbers(shape.formula, fit.constants[0], fit.needed)
-            front.append(NearFormula(text, shape.nodes + fit.extra_nodes, fit.error))
+            front.append(NearFormula(text, shape.length + fit.extra_length, fit.error))
     return tuple(front)

@@ -24,7 +24,7 @@ _LARGEST = 1e4
 
 @dataclass(frozen=True)
 class Price:
-    """What one formula costs beside another: nodes against error.
+    """What one formula costs beside another: length against error.
 
     Attributes:
         gain: How many times smaller a further node must make the error.
@@ -34,9 +34,9 @@ class Price:
     gain: float
     resolution: float
 
-    def __call__(self, nodes: int, error: float) -> float:
-        """Return the price of so many nodes and such an error, a share of the curve's spread."""
-        return nodes + math.log(max(error, self.resolution)) / math.log(self.gain)
+    def __call__(self, length: int, error: float) -> float:
+        """Return the price of such a length and such an error, a share of the curve's spread."""
+        return length + math.log(max(error, self.resolution)) / math.log(self.gain)
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,16 @@ class Fit:
         return [index for index in range(4) if self.free[index] or np.any(self.constants[:, index] != _NEUTRAL[index])]
 
     @property
-    def extra_nodes(self) -> int:
-        """Nodes that the constants add: an operation and a number each, and one more for a number that is not round.
+    def extra_length(self) -> int:
+        """What the constants add to the length.
 
-        A minus sign alone is one node.
+        An operation and a number each, and one more for a number that is not round; a minus sign alone is one.
         """
-        nodes = 0
+        length = 0
         for index in self.needed:
             sign = index in (0, 2) and np.all(self.constants[:, index] == -1)
-            nodes += 3 if self.free[index] else 1 if sign else 2
-        return nodes
+            length += 3 if self.free[index] else 1 if sign else 2
+        return length
 
 
 def simplest(function: Function, curves: LearnedCurves, start: np.ndarray, price: Price) -> Fit:
@@ -83,8 +83,8 @@ def simplest(function: Function, curves: LearnedCurves, start: np.ndarray, price
     best = _fit(function, curves, _upright(function, curves, start), np.ones(4, dtype=bool))
     while True:
         tried = [_fit(function, curves, fixed, free) for fixed, free in _simpler(best)]
-        cheapest = min(tried, key=lambda fit: price(fit.extra_nodes, fit.error), default=best)
-        if price(cheapest.extra_nodes, cheapest.error) > price(best.extra_nodes, best.error) - 1e-9:
+        cheapest = min(tried, key=lambda fit: price(fit.extra_length, fit.error), default=best)
+        if price(cheapest.extra_length, cheapest.error) > price(best.extra_length, best.error) - 1e-9:
             return best
         best = cheapest
 

@@ -22,16 +22,16 @@ class NearFormula:
 
     Attributes:
         text: With numbers.
-        nodes: Nodes of the bare formula and of the constants it needs.
+        length: Nodes, and one more for every function inside another, and for every constant that is not round.
         error: Weighted root mean square error, as a share of the curve's spread.
 
     Example:
-        >>> NearFormula("x * sigmoid(x)", 4, 1e-3).nodes
+        >>> NearFormula("x * sigmoid(x)", 4, 1e-3).length
         4
     """
 
     text: str
-    nodes: int
+    length: int
     error: float
 
 
@@ -47,13 +47,13 @@ class SnappedCurve:
         shape: The formula of the library that it is an affine map of.
         readable: The formula with numbers; of several curves, of the first.
         known_as: Name of the function if it is a known activation or a relative of one, else None.
-        nodes: Nodes of the bare formula and of the constants it needs.
+        length: Nodes, and one more for every function inside another, and for every constant that is not round.
         error: Weighted root mean square error over the interval, as a share of the curve's spread; the weight of a
             point is how often an input lies near it, and a fiftieth is spread evenly.
         seen_error: Root mean square error over the inputs that were seen, those outside the interval included.
         max_error: Largest error at the 4,001 equally spaced points of the interval.
-        between: Most by which the error changes from one of these points to the next: between them it exceeds
-            `max_error` by no more than half of that, unless it turns within one step.
+        between: Most by which the error changes from one of these points to the next: if it changes nowhere faster, it
+            exceeds `max_error` nowhere by more than half of that.
         interval: The smallest interval that holds the intervals of all curves.
         coverage: Share of the seen inputs that lie in the interval.
         front: Formulas from short and coarse to long and near.
@@ -74,7 +74,7 @@ class SnappedCurve:
     shape: str
     readable: str
     known_as: str | None
-    nodes: int
+    length: int
     error: float
     seen_error: float
     max_error: float

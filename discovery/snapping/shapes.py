@@ -3,6 +3,7 @@
 Legend of shapes: P formulas, M points of the table, T affine maps of the input, K curves, N points of a curve.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -34,6 +35,7 @@ _STARTS = 2
 _USUAL_REACH = (0.5, 20.0)
 _ROUNDING = 9
 _FLAT, _TINY = 1e-9, 1e-300
+_BRACKETS = re.compile(r"[a-z0-9]*\(|\)")
 _BLOCK = 4096  # formulas at once: the products of more would leave the caches
 
 
@@ -43,13 +45,13 @@ class Shape:
 
     Attributes:
         formula: Its text.
-        nodes: Nodes of its tree.
+        length: See `length_of`.
         inner: Scales and shifts of its input to start from, (S, 2).
         unexplained: Share of the curves' variance that the screening left, at the best start.
     """
 
     formula: str
-    nodes: int
+    length: int
     inner: np.ndarray
     unexplained: float
 
@@ -78,7 +80,8 @@ class ShapeLibrary:
     """
 
     def __init__(self, formulas: Sequence[str], nodes: Sequence[int] | None = None) -> None:
-        sizes = np.array(_sizes(formulas) if nodes is None else nodes)
+        counts = _checked_nodes(formulas) if nodes is None else nodes
+        lengths = np.array([length_of(text, count) for text, count in zip(formulas, counts, strict=True)])
         table = CurveTable(formulas, np.arange(-_REACH, _REACH + _STEP / 2, _STEP))
         with np.errstate(all="ignore"):
             centred = table.values - table.values.mean(1, keepdims=True)
@@ -88,13 +91,13 @@ class ShapeLibrary:
         kept = _distinct(values, np.flatnonzero(usable))
         self.grid, self.values = table.grid, values[kept]
         self.formulas = tuple(table.formulas[index] for index in kept)
-        self.nodes = sizes[kept]
+        self.lengths = lengths[kept]
 
     def __len__(self) -> int:
         return len(self.formulas)
 
-    def nearest(self, curves: LearnedCurves, per_size: int) -> list[Shape]:
-        """Return, for every number of nodes, the formulas that fit the curves best, the shortest and best first.
+    def nearest(self, curves: LearnedCurves, per_length: int) -> list[Shape]:
+        """Return, for every length, the formulas that fit the curves best, the shortest and best first.
 
         All of them are compared, each under the same coarse grid of scales and shifts of the input, with the best
         scale and shift of the output.
@@ -103,15 +106,35 @@ class ShapeLibrary:
         screened = [_unexplained(self, curves.part(np.array([index]))) for index in chosen]
         best = np.mean([shares.min(1) for shares, _ in screened], axis=0)
         found = []
-        for size in np.unique(self.nodes):
-            members = np.flatnonzero(self.nodes == size)
-            for index in members[np.argsort(best[members], kind="stable")[:per_size]]:
+        for length in np.unique(self.lengths):
+            members = np.flatnonzero(self.lengths == length)
+            for index in members[np.argsort(best[members], kind="stable")[:per_length]]:
                 starts = np.concatenate([maps[np.argsort(shares[index])[:_STARTS]] for shares, maps in screened])
-                found.append(Shape(self.formulas[index], int(size), np.unique(starts, axis=0), float(best[index])))
+                found.append(Shape(self.formulas[index], int(length), np.unique(starts, axis=0), float(best[index])))
         return found
 
 
-def _sizes(formulas: Sequence[str]) -> list[int]:
+def length_of(text: str, nodes: int) -> int:
+    """Return the nodes of a formula, and one more for every function inside another: f(g(x)) is harder to read.
+
+    Example:
+        >>> from axonlight.discovery.snapping.shapes import length_of
+        >>> length_of("x*sigmoid(x)", 4), length_of("x*tanh(softplus(x))", 5), length_of("cos(x - cos(x))", 5)
+        (4, 6, 6)
+    """
+    extra, open_functions, brackets = 0, 0, []
+    for found in _BRACKETS.finditer(text):
+        if found.group() == ")":
+            open_functions -= brackets.pop()
+            continue
+        is_function = len(found.group()) > 1
+        extra += is_function and open_functions > 0
+        open_functions += is_function
+        brackets.append(is_function)
+    return nodes + extra
+
+
+def _checked_nodes(formulas: Sequence[str]) -> list[int]:
     trees = [parse_formula(text) for text in formulas]
     for text, tree in zip(formulas, trees, strict=True):
         if names := constant_names(tree):

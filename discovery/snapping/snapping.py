@@ -67,7 +67,7 @@ def snap_curve(
         >>> import torch
         >>> from axonlight.discovery.snapping import snap_curve
         >>> snapped = snap_curve(lambda x: 2 * torch.tanh(0.5 * x) + 1, (-3, 3), ["x", "x*x", "sigmoid(x)", "tanh(x)"])
-        >>> snapped.readable, snapped.nodes
+        >>> snapped.readable, snapped.length
         ('4 * sigmoid(x) - 1', 6)
     """
     low, high = interval
@@ -104,7 +104,8 @@ def snap_activations(
 
     Curves are those of `RationalActivation` and `PWLU`: one per layer, unit or group. Each is compared with
     c*f(a*x + b) + d for every formula f of the library, at the inputs that it gets on the given rows. What is chosen
-    costs least: one for every node, and one for every factor `gain` in the error, down to `resolution`.
+    costs least: one for every node, one more for every function inside another and for every constant that is not
+    round, and one for every factor `gain` in the error, down to `resolution`.
 
     Args:
         model: A network or task; changed in place.
@@ -239,7 +240,7 @@ def _snapped(choice: Choice, learned: Curves, curves: LearnedCurves, path: str, 
         choice.shape.formula,
         readable,
         known_as(readable),
-        choice.nodes,
+        choice.length,
         choice.fit.error,
         errors.seen,
         errors.largest,
