@@ -77,7 +77,12 @@ def ranked_finalists(finalists: Sequence[Contender], sign: int) -> tuple[Contend
         goals.append([sign * one.estimate.mean, *(-cost for cost in costs)])
     marks = pareto_front(np.array(goals, dtype=np.float64))
     marked = [replace(one, on_front=mark) for one, mark in zip(finalists, marks, strict=True)]
-    return tuple(sorted(marked, key=lambda one: (one.estimate.missing, _badness(one.estimate.mean, sign))))
+    return tuple(sorted(marked, key=lambda one: (one.estimate.missing, _badness(one.estimate.mean, sign), _size(one))))
+
+
+def _size(one: Contender) -> int:
+    """Return the number of nodes: of two that are equally good the shorter one is better."""
+    return one.candidate.nodes if one.candidate is not None else 0
 
 
 def _badness(mean: float, sign: int) -> float:

@@ -12,8 +12,6 @@ from ..comparison.study.progress import spoken_time
 __all__ = ["SearchProgress"]
 
 _SECONDS_BETWEEN_LINES = 10.0
-# Share of a stage after which its pace is worth telling.
-_PACE_KNOWN = 0.05
 
 
 class SearchProgress:
@@ -28,7 +26,7 @@ class SearchProgress:
         >>> with SearchProgress({"finalists": 10.0}, sys.stdout, clock=lambda: 0.0) as progress:
         ...     progress("gate", 145, 0, 0)
         ...     progress("gate", 145, 100, 45)
-        gate: 100 of 145 done, 45 failed, 0 s
+        gate: 145 of 145, 45 failed, 0 s
     """
 
     def __init__(
@@ -38,6 +36,7 @@ class SearchProgress:
         self._stream = sys.stdout if stream is None else stream
         self._stage, self._began, self._before, self._told = "", 0.0, 0, 0.0
         self._pace = math.nan  # seconds per epoch of one network, of the last stage of training
+        self._pace_from: tuple[int, float] | None = None
         self._bars: Any = None
         self._bar: Any = None
 
@@ -62,9 +61,10 @@ class SearchProgress:
             done: How many have a score.
             failed: How many have none.
         """
-        now, finished = self._clock(), done + failed
+        now, finished = self._clock(), min(done + failed, total)  # a group of which a part is known is trained whole
         if stage != self._stage:
-            self._stage, self._began, self._before, self._told = stage, now, finished, now
+            self._stage, self._began, self._told, self._pace_from = stage, now, now, None
+            self._before = finished
             if self._bars is not None:
                 self._bar = self._bars.add_task(_spoken(stage), total=total, left="", failed="")
         left = self._seconds_left(stage, total, finished, now)
@@ -74,26 +74,31 @@ class SearchProgress:
             self._bars.update(self._bar, completed=finished, left=said, failed=told)
         elif finished == total or now - self._told > _SECONDS_BETWEEN_LINES:
             self._told = now
-            self._print(stage, total, done, failed, left, now)
+            self._print(stage, total, finished, failed, left, now)
 
     def _seconds_left(self, stage: str, total: int, finished: int, now: float) -> float:
-        """Return what is left of this stage and, once there is a pace, of those that follow; NaN before."""
-        fresh, elapsed = finished - self._before, now - self._began
-        share = fresh / total if total else 0.0
-        if stage in self._costs and share >= _PACE_KNOWN and elapsed > 0:
-            self._pace = elapsed / (share * self._costs[stage])
-        if share < _PACE_KNOWN and finished < total:
-            return math.nan
-        here = elapsed / fresh * (total - finished) if fresh else 0.0
-        later = list(self._costs)[list(self._costs).index(stage) + 1 :] if stage in self._costs else []
-        return here + sum(self._costs[name] for name in later) * (self._pace if later else 0.0)
+        """Return what is left of this stage and of those that follow; NaN while there is no pace.
 
-    def _print(self, stage: str, total: int, done: int, failed: int, left: float, now: float) -> None:
+        A pace is measured from the first outcome of a stage on, because worker processes take seconds to start.
+        """
+        if finished == self._before:
+            return math.nan
+        if self._pace_from is None:
+            self._pace_from = (finished, now)
+        fresh, elapsed = finished - self._pace_from[0], now - self._pace_from[1]
+        if fresh <= 0 or elapsed <= 0:
+            return math.nan
+        if stage in self._costs:
+            self._pace = elapsed / fresh * total / self._costs[stage]
+        here = elapsed / fresh * (total - finished)
+        later = list(self._costs)[list(self._costs).index(stage) + 1 :] if stage in self._costs else []
+        return here + sum(self._costs[name] * self._pace for name in later)
+
+    def _print(self, stage: str, total: int, finished: int, failed: int, left: float, now: float) -> None:
         lost = f", {failed:,} failed" if failed else ""
-        ended = done + failed == total
-        took = f", {spoken_time(now - self._began)}" if ended and done + failed > self._before else ""
-        rest = f", about {spoken_time(left)} left" if left > 0 and math.isfinite(left) else ""
-        print(f"{_spoken(stage)}: {done:,} of {total:,} done{lost}{took}{rest}", file=self._stream, flush=True)
+        took = f", {spoken_time(now - self._began)}" if finished == total and finished > self._before else ""
+        rest = f", about {spoken_time(left)} left" if left > 0 else ""
+        print(f"{_spoken(stage)}: {finished:,} of {total:,}{lost}{took}{rest}", file=self._stream, flush=True)
 
 
 def _spoken(stage: str) -> str:

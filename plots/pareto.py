@@ -1,6 +1,7 @@
 """Many candidates by size and score, and the front: those that no smaller one beats."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +13,9 @@ from .rows import PALETTE, SMALL, TEXT, column, shortened, titled_panel
 __all__ = ["draw_pareto"]
 
 _PANEL = 2.9
+_FOOT = 0.75
+# Share of the candidates on the worse side that may be left out, so that a few failures hide no difference.
+_LOST = 0.1
 
 
 def draw_pareto(
@@ -32,11 +36,13 @@ def draw_pareto(
 
     Args:
         sizes: (N,) sizes.
-        scores: (N,) scores; what is not finite is left out.
+        scores: (N,) scores; what is not finite is left out. The axis leaves out the worst tenth where it lies far
+            away, and says so.
         front: Places of the candidates of the front.
         names: (N,) names.
         known: Scores of known functions, each a line across, named at its right end.
-        band: Name, low and high end of a range drawn as a grey band, such as that of random controls.
+        band: Name, low and high end of a range drawn as a grey band, such as that of random controls; where it lies
+            out of the picture its ends are written instead.
         larger_is_better: Whether larger scores are better.
         xlabel: What the sizes are.
         ylabel: What the scores are.
@@ -57,13 +63,11 @@ def draw_pareto(
     rows = len(names)
     size, score = column("sizes", sizes, rows), column("scores", scores, rows)
     on_front = sorted((place for place in front if np.isfinite(score[place])), key=lambda place: size[place])
-    key_lines = len(on_front)
     own = axes is None
     if axes is None:
-        axes = titled_panel(title, _PANEL, left=0.78, foot=0.62 + 0.165 * key_lines)
+        axes = titled_panel(title, _PANEL, left=0.78, foot=_FOOT + 0.165 * len(on_front))
     usual = np.setdiff1d(np.flatnonzero(np.isfinite(score)), on_front)
-    if band is not None:
-        axes.axhspan(band[1], band[2], color="#e3e3e3", linewidth=0, zorder=0)
+    low, high = _range(score, [*score[on_front], *(known or {}).values()], larger_is_better)
     axes.scatter(size[usual], score[usual], s=12, color="#8aa4b8", linewidth=0, alpha=0.7, zorder=2)
     if on_front:
         axes.step(size[on_front], score[on_front], where="post", color=PALETTE[0], linewidth=1.4, zorder=3)
@@ -71,16 +75,44 @@ def draw_pareto(
     _name_front(axes, size, score, on_front, names, beneath=own, upwards=larger_is_better)
     _name_known(axes, known or {})
     if band is not None:
-        text = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "left", "va": "top"}
-        axes.annotate(band[0], (0, band[2]), xytext=(3, -2), fontsize=SMALL - 0.5, color="#555555", zorder=5, **text)
-    axes.set_xlabel(xlabel, fontsize=TEXT)
+        _draw_band(axes, *band, low, high)
+    axes.margins(x=0.08)
+    axes.set_ylim(low, high)
+    outside = int(np.sum((score < low) | (score > high)))
+    if outside:
+        xlabel = f"{xlabel}\n{outside:,} lie out of the picture"
+    axes.set_xlabel(xlabel, fontsize=TEXT, parse_math=False)
     axes.set_ylabel(ylabel, fontsize=TEXT, parse_math=False)
     axes.tick_params(labelsize=SMALL)
     axes.locator_params(axis="x", integer=True, nbins=8)
-    axes.margins(x=0.08, y=0.08)
     for side in ("right", "top"):
         axes.spines[side].set_visible(False)
     return axes.get_figure(root=True)  # type: ignore[return-value]
+
+
+def _range(score: np.ndarray, shown: Sequence[float], larger_is_better: bool) -> tuple[float, float]:
+    """Return the ends of the axis: what must be shown, and all scores but the worst tenth."""
+    finite = score[np.isfinite(score)]
+    values = [value for value in shown if np.isfinite(value)]
+    if len(finite):
+        values += list(np.quantile(finite, [_LOST, 1.0] if larger_is_better else [0.0, 1 - _LOST]))
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    margin = 0.12 * (high - low) or 0.01 * max(abs(high), 1e-6)
+    return low - margin, high + margin
+
+
+def _draw_band(axes: Axes, name: str, first: float, last: float, low: float, high: float) -> None:
+    """Draw the part of a range that is in the picture, with its name; where none is, write where it lies."""
+    inside = max(first, low), min(last, high)
+    style: dict[str, Any] = {"fontsize": SMALL - 0.5, "color": "#555555", "zorder": 5, "ha": "left"}
+    if inside[0] < inside[1]:
+        axes.axhspan(*inside, color="#e3e3e3", linewidth=0, zorder=0)
+        place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        axes.annotate(name, (0, inside[1]), xytext=(3, -2), va="top", **place, **style)
+        return
+    above = first >= high
+    said = f"{name}: {first:.4g} to {last:.4g}, {'above' if above else 'below'} the picture"
+    axes.text(0.01, 0.99 if above else 0.01, said, transform=axes.transAxes, va="top" if above else "bottom", **style)
 
 
 def _name_known(axes: Axes, known: Mapping[str, float]) -> None:
@@ -115,5 +147,5 @@ def _name_front(
         )  # fmt: skip
         said = f"{number}  {shortened(names[place], 44, 1)}"
         if beneath:
-            drop = -(0.62 + 0.165 * (number - 1)) / _PANEL
+            drop = -(_FOOT + 0.165 * (number - 1)) / _PANEL
             axes.text(-0.16, drop, said, transform=axes.transAxes, fontsize=SMALL, va="top", parse_math=False)

@@ -55,8 +55,10 @@ def random_sentence(result: SearchResult) -> list[str]:
 def _summary(result: SearchResult) -> str:
     winner = result.winner
     size = counted(winner.candidate.nodes, "node") if winner.candidate else ""
-    known = winner.known_as or "no activation of this package or of torch.nn in other words"
-    return f"The winner is {winner.name} ({size}): {known.removeprefix('this is ')}."
+    known = (winner.known_as or "a new one, none of this package or of torch.nn scaled or shifted").removeprefix(
+        "this is "
+    )
+    return f"The winner is {winner.name} ({size}): {known}."
 
 
 def _equation(result: SearchResult) -> Equation | None:

@@ -28,26 +28,26 @@ def front_drawings(result: SearchResult) -> tuple[Drawing, ...]:
 
 
 def _contender_front(result: SearchResult) -> Iterator[Drawing]:
-    ones = [one for one in [*result.finalists, *result.controls] if one.candidate is not None]
+    ones = [one for one in result.finalists if one.candidate is not None]
     sizes = [one.candidate.nodes for one in ones if one.candidate is not None]
     scores = [one.estimate.mean for one in ones]
-    # Only what was chosen stands for the search; random formulas are points beside it.
-    front = _front(sizes[: len(result.finalists)], scores[: len(result.finalists)], result.higher_is_better)
-    drawn = [score for one, score in zip(ones, scores, strict=True) if one.kind == "random" and math.isfinite(score)]
+    front = _front(sizes, scores, result.higher_is_better)
+    drawn = [one.estimate.mean for one in result.controls if one.kind == "random"]
+    drawn = [mean for mean in drawn if math.isfinite(mean)]
     figure = draw_pareto(
         sizes,
         scores,
         front,
         [one.name for one in ones],
         known=_lines(result),
-        band=("range of random formulas", min(drawn), max(drawn)) if drawn else None,
+        band=("random formulas", min(drawn), max(drawn)) if drawn else None,
         larger_is_better=result.higher_is_better,
         ylabel=f"validation {label(result)}",
     )
     told = "; ".join(f"{sizes[place]} nodes: {ones[place].name} {plain_number(scores[place])}" for place in front)
     caption = (
-        f"Finalists and random formulas by size and mean validation {label(result)} over seeds; the line joins the "
-        "finalists that no smaller one beats."
+        f"Finalists by size and mean validation {label(result)} over seeds; the line joins those that no smaller one "
+        "beats. Grey: the range of the random formulas."
     )
     yield Drawing(inline_svg(figure, "front", f"{caption} {told}"), caption, told)
 
@@ -158,7 +158,7 @@ def _reference(result: SearchResult) -> Contender:
 
 
 def _grid(ones: Sequence[Contender], result: SearchResult, columns: int, title: str = "") -> Figure:
-    notes = [plain_number(one.estimate.mean) for one in ones]
+    notes = [f"{label(result)} {plain_number(one.estimate.mean)}" for one in ones]
     curves = {one.name: _curve(one) for one in ones}
     reference = _reference(result)
     return draw_curve_grid(

@@ -1,8 +1,12 @@
 """What stands under the first screen, in order."""
 
-import json
+import os
+import platform
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+import yaml
 
 from ...comparison.report.blocks import Block, Section, Table
 from ...comparison.report.tables import plain_table
@@ -18,8 +22,9 @@ _READING = (
     "The winner is the finalist with the best mean score on validation rows, which were taken from the training rows. "
     "The best of many always looks better than it is, so its selection score is no estimate of anything: the figure "
     "that counts is that of fresh seeds on the test rows, which nothing had touched before.",
-    "Intervals are over seeds (initialisation, order of rows, dropout) on one split of the rows. They say what other "
-    "seeds would give, not what other rows would: for that, run a study over folds with axonlight compare.",
+    "Intervals of scores are over seeds (initialisation, order of rows, dropout) on one split of the rows: they say "
+    "what other seeds would give, not what other rows would. Those of differences are paired by seed and widened as for "
+    "training sets that overlap. To know about other rows, run a study over folds with axonlight compare.",
     "Equivalent: both one-sided tests place the difference within the region of practical equivalence. Else better or "
     "worse: the difference from 0 is beyond doubt. Else inconclusive: these runs do not decide, which is not the same "
     "as no difference.",
@@ -65,12 +70,28 @@ def _finalists(result: SearchResult) -> str:
 
 
 def _conditions(result: SearchResult, command: str) -> dict[str, str]:
-    found = {"data": _listed(result.data), "versions": _listed(result.versions), "command": command}
+    found = {
+        "data": _listed(result.data),
+        "versions": _listed(result.versions),
+        "command": command,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "written": f"{datetime.now():%Y-%m-%d %H:%M}",
+    }
     for key, value in result.settings.items():
         if key not in ("name", "question") and value not in (None, {}, []):
-            found[key] = value if isinstance(value, str) else json.dumps(value, default=str)
+            found[key.replace("_", " ")] = _spoken(value)
     return {key: text for key, text in found.items() if text}
 
 
 def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {f'{value:,}' if isinstance(value, int) else value}" for key, value in values.items())
+
+
+def _spoken(value: Any) -> str:
+    """Return a setting as a search file has it, on one line."""
+    plain = list(value) if isinstance(value, tuple) else value
+    if isinstance(plain, list) and len(plain) == 1:
+        plain = plain[0]
+    if isinstance(plain, (str, int, float)):
+        return str(plain)
+    return yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10**6).strip()

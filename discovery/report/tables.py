@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from ...comparison.report.blocks import Table
-from ...comparison.report.wording import p_value
+from ...comparison.report.wording import metric_label, p_value
 from ...comparison.study.progress import spoken_time
 from ..result import Contender, SearchResult
 from .wording import compact, identity, kind_of, label, nodes_of, scored, signed, stage_name
@@ -12,7 +12,7 @@ from .wording import compact, identity, kind_of, label, nodes_of, scored, signed
 __all__ = ["contender_table", "failure_table", "reason_table", "stage_table", "test_table"]
 
 # Scores of candidates that say what the front is about, by the last part of their name.
-_PROPERTIES = {"cost": "cost", "roughness": "roughness", "slope": "slope", "growth": "growth"}
+_PROPERTIES = {"cost": "cost", "roughness": "roughness", "slope": "mean square slope", "growth": "growth"}
 
 
 def contender_table(result: SearchResult) -> Table:
@@ -26,7 +26,7 @@ def contender_table(result: SearchResult) -> Table:
             kind_of(one),
             scored(one.estimate),
             nodes_of(one),
-            *(compact(_score(one, key)) for key in columns.values()),
+            *(compact(one.candidate.scores.get(key)) if one.candidate else "" for key in columns.values()),
             "yes" if one.on_front else "",
             identity(one),
         )
@@ -61,7 +61,7 @@ def stage_table(result: SearchResult) -> Table:
             f"{stage.failed:,}",
             f"{stage.left_behind:,}",
             f"{stage.kept:,}",
-            stage.score or "",
+            metric_label((stage.score or "").rpartition("/")[2]),
             compact(stage.agreement),
             spoken_time(stage.seconds),
         )
@@ -98,7 +98,3 @@ def _property_keys(contenders: list[Contender]) -> Mapping[str, str]:
             if name in _PROPERTIES and _PROPERTIES[name] not in found.values():
                 found[key] = _PROPERTIES[name]
     return found
-
-
-def _score(one: Contender, key: str) -> float | None:
-    return one.candidate.scores.get(key) if one.candidate else None

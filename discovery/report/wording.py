@@ -12,7 +12,7 @@ __all__ = ["DIGITS", "compact", "identity", "label", "nodes_of", "scored", "sign
 # Differences between activations are often a few thousandths.
 DIGITS = 4
 _STAGES = {"propose": "proposed", "gate": "gate", "proxies": "before training", "few_steps": "few steps"}
-_KINDS = {"finalist": "finalist", "known": "known", "random": "random formula"}
+_KINDS = {"finalist": "finalist", "known": "known", "random": "random"}
 
 
 def label(result: SearchResult) -> str:
@@ -47,13 +47,15 @@ def signed(found: Estimate) -> str:
 
 
 def compact(value: float | None) -> str:
-    """Return a number with three figures; a dash for none.
+    """Return a number with two decimals; a dash for none.
 
     Example:
-        >>> compact(0.0012345), compact(float("nan")), compact(None), compact(12.0)
-        ('0.00123', '-', '-', '12')
+        >>> compact(0.0012345), compact(float("nan")), compact(None), compact(1234.5)
+        ('0.00', '-', '-', '1,234')
     """
-    return "-" if value is None or math.isnan(value) else f"{value:.3g}"
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def identity(one: Contender) -> str:
@@ -71,8 +73,8 @@ def identity(one: Contender) -> str:
 
 
 def nodes_of(one: Contender) -> str:
-    """Return the number of nodes of a formula; a dash for what is none."""
-    return str(one.candidate.nodes) if one.candidate else "-"
+    """Return the number of nodes of a formula; nothing for what is none."""
+    return str(one.candidate.nodes) if one.candidate else ""
 
 
 def kind_of(one: Contender) -> str:

@@ -90,7 +90,7 @@ class StageRunner:
 
         def left(todo: Sequence[PlannedRun], most: int) -> list[list[PlannedRun]]:
             wanted = {run.key for run in todo}
-            return [group for group in whole if group[0].key in wanted]
+            return [group for group in whole if any(run.key in wanted for run in group)]
 
         drive(self.ledger, plan, self.executor, self.work, left, progress=advance)
         found = self._results()
