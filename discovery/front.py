@@ -38,7 +38,7 @@ def roughness(formula: str) -> float:
         >>> roughness("x") < 1e-9 < roughness("sin(x)") < roughness("abs(x)")
         True
     """
-    points = np.linspace(-4, 4, 801)
+    points = np.linspace(-6, 6, 1201)
     weights = np.exp(-(points**2) / 2)
     weights /= weights.sum()
     below, here, above = (evaluate_formulas([formula], points + shift)[0] for shift in (-_STEP, 0.0, _STEP))

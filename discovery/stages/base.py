@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
 
 from ...comparison.analysis.directions import sign_of
@@ -122,7 +123,7 @@ def _resolved(settings: SearchSettings) -> dict[str, Any]:
         return resolver.resolve({"model.network.activation": settings.controls.known[0]}, "controls.known")
     except InputError as error:
         network = ((config["model"].get("init_args") or {}).get("network") or {}).get("class_path", "the network")
-        if ("activation" in str(error) and "Option" in str(error)) or "no action" in str(error).lower():
+        if "model.network.activation is not an option" in str(error):
             raise InputError(
                 f"{network.rpartition('.')[2]} has no argument activation, so there is nothing to search for; take a "
                 "network that has one, such as DenseNetwork"
@@ -132,7 +133,7 @@ def _resolved(settings: SearchSettings) -> dict[str, Any]:
 
 def _carved(config: dict[str, Any], settings: SearchSettings) -> dict[str, Any]:
     """Take validation rows from the training rows; test rows stay those of the base."""
-    options = config["data"].setdefault("init_args", {}) or {}
+    options = config["data"].get("init_args") or {}
     if "val_fraction" not in options:
         return config
     folds = options.get("num_folds")
@@ -162,6 +163,8 @@ def _check_rows(data: LightningDataModule) -> int:
             f"{name} has no validation rows and no option val_fraction to take some from its training rows, so nothing "
             "could be chosen but by test rows; give it a val_dataloader"
         )
+    if not is_overridden("test_dataloader", data):
+        raise InputError(f"{name} has no test_dataloader, but the winner is scored on test rows; give it one")
     return len(loader)
 
 
