@@ -1,6 +1,6 @@
 """Blocks of replicas as views: what a block learns, the whole has learned."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -58,6 +58,13 @@ class Gradients:
     def __init__(self) -> None:
         self._kept: dict[int, Tensor] = {}
         self._places: dict[int, Tensor] = {}
+
+    def prepare(self, links: Iterable[Sequence[Link]]) -> None:
+        """Give every parameter that learns its gradient's memory, before several threads add to it."""
+        for block in links:
+            for link in block:
+                if link.whole.requires_grad:
+                    self._place(link)
 
     def add(self, loss: Tensor, links: Sequence[Link]) -> None:
         """Differentiate a block's loss and add what comes out.

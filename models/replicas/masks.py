@@ -3,6 +3,7 @@
 Legend of shapes: R replicas, N units, B batch.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -19,8 +20,8 @@ class StepMasks:
     """One generator per distinct seed; replicas of the same seed share their masks.
 
     A network alone draws mask after mask, layer by layer, from the global generator that its step has seeded. Here
-    replicas are worked through in blocks: every block starts again at the first mask, and a seed that several replicas
-    have keeps its random bits until the pass is over.
+    replicas are worked through in blocks, by several threads: every block starts at the first mask, and a seed that
+    several replicas have keeps its random bits until the pass is over.
 
     Example:
         >>> masks = StepMasks()
@@ -37,11 +38,22 @@ class StepMasks:
         self._generators: dict[int, torch.Generator] = {}
         self._spare: dict[torch.device, list[torch.Generator]] = {}
         self._kept: dict[int, list[Tensor]] = {}
-        self._place = 0
+        self._places: Counter[int] = Counter()
+        self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         # Generators cannot be copied; what copies need is seeded anew at every step.
-        return {**vars(self), "_generators": {}, "_spare": {}, "_kept": {}}
+        fresh = {"_generators": {}, "_spare": {}, "_kept": {}}
+        return {name: fresh.get(name, value) for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether replicas have seeds, so that the order in which blocks draw decides nothing."""
+        return self._seeds is not None
 
     def seed(self, seeds: Sequence[int] | None) -> None:
         """Take the seed of every replica for the coming step; None draws from torch's global generator."""
@@ -54,11 +66,7 @@ class StepMasks:
     def start_pass(self) -> None:
         """Begin a pass over all replicas: masks come fresh from the generators."""
         self._kept.clear()
-        self._place = 0
-
-    def start_block(self) -> None:
-        """Begin the next block of replicas of the same pass."""
-        self._place = 0
+        self._places.clear()
 
     def draw(self, first: int, count: int, like: Tensor, p: float, factor: float = 1.0) -> Tensor:
         """Draw the next masks of a block.
@@ -73,7 +81,8 @@ class StepMasks:
         Returns:
             Masks (count, N, B), or (1, N, B) where all are the same.
         """
-        place, self._place = self._place, self._place + 1
+        place = self._places[first]
+        self._places[first] += 1
         if self._seeds is None:
             return draw_mask(like.new_empty(count, *like.shape), p, factor=factor)
         seeds = self._seeds[first : first + count]
@@ -90,11 +99,12 @@ class StepMasks:
         return mask_of_bits(bits, like.new_empty(count, *like.shape), p, factor)
 
     def _kept_bits(self, seed: int, place: int, like: Tensor) -> Tensor:
-        kept = self._kept.setdefault(seed, [])
-        if len(kept) == place:
-            bits = torch.empty(count_bits(like.numel()), dtype=torch.int64, device=like.device)
-            kept.append(random_bits(bits, self._generator(seed, like.device)))
-        return kept[place]
+        with self._lock:  # blocks may be worked through by several threads
+            kept = self._kept.setdefault(seed, [])
+            if len(kept) == place:
+                bits = torch.empty(count_bits(like.numel()), dtype=torch.int64, device=like.device)
+                kept.append(random_bits(bits, self._generator(seed, like.device)))
+            return kept[place]
 
     def _generator(self, seed: int, device: torch.device) -> torch.Generator:
         generator = self._generators.get(seed)

@@ -18,15 +18,15 @@ from .building import build_networks
 from .linking import Gradients, Link, link_block
 from .masks import StepMasks
 from .stacking import assign_values, stack_networks, values_of
+from .workers import count_workers, for_each
 
 __all__ = ["Replicas"]
 
 Outputs = Tensor | HeadOutputs
 
-# Entries of the widest layer that go through together, per thread: more leave the cache, fewer do not pay for the calls
-# of a block, which is why a single thread gets what two do, and a batch of few rows what one of 64 does.
-_ENTRIES = 1 << 19
-_LEAST_THREADS = 2
+# Entries of the widest layer that go through together: more leave the cache, fewer do not pay for the calls of a block,
+# which is why a batch of few rows gets what one of 64 does.
+_ENTRIES = 1 << 20
 _FEWEST_ROWS = 64
 _FEWEST = 4
 
@@ -39,8 +39,8 @@ class Replicas(nn.Module):
     product, norms per row, dropouts with the mask that each replica would draw alone. Nothing flows from one replica to
     another, so each learns what it would learn alone.
 
-    Forward is differentiable as any other. `backward` is the fast way to train: on a processor it goes block by block
-    through forward, loss and backward of a few replicas, whose tensors stay in the cache.
+    Forward is differentiable as any other. `backward` is the fast way to train: on a processor each thread goes block
+    by block through forward, loss and backward of a few replicas, whose tensors stay in the cache.
 
     Args:
         network: Network class or factory, called with (in_features, out_features) and with `feature_names`,
@@ -145,7 +145,8 @@ class Replicas(nn.Module):
         Args:
             x: Batch (B, F).
             loss: Called with outputs (r, B, O), or `HeadOutputs` with (H, r, B, O), and with the slice of replicas that
-                they belong to; it returns their losses (r,). One replica's loss must not depend on another's.
+                they belong to; it returns their losses (r,). One replica's loss must not depend on another's. On a
+                processor several threads may call it at a time, where replicas have seeds.
         """
         x = _feature_major(x)
         self._masks.start_pass()
@@ -153,17 +154,21 @@ class Replicas(nn.Module):
             losses = loss(self.stacked(x), slice(0, self.num_replicas))
             losses.sum().backward()
             return losses.detach()
-        self._choose_blocks(len(x))
-        parts = []
+        workers = count_workers() if self._masks.is_seeded else 1
+        self._choose_blocks(len(x), workers)
         ends = [*(start for start, _ in self._blocks[1:]), self.num_replicas]
-        for (start, block), end, links in zip(self._blocks, ends, self._links, strict=True):
-            self._masks.start_block()
+        if workers > 1:
+            self._gradients.prepare(self._links)
+
+        def train(place: int) -> Tensor:
+            (start, block), links = self._blocks[place], self._links[place]
             if block.training != self.training:  # Lightning sets the mode of each module that it can see
                 block.train(self.training)
-            losses = loss(block(x), slice(start, end))
+            losses = loss(block(x), slice(start, ends[place]))
             self._gradients.add(losses.sum(), links)
-            parts.append(losses.detach())
-        return torch.cat(parts)
+            return losses.detach()
+
+        return torch.cat(for_each(train, range(len(self._blocks)), workers))
 
     # One replica -----------------------------------------------------------------------------------------------
 
@@ -196,12 +201,12 @@ class Replicas(nn.Module):
 
     # What keeps the blocks views of the whole ------------------------------------------------------------------
 
-    def _choose_blocks(self, rows: int) -> None:
+    def _choose_blocks(self, rows: int, workers: int) -> None:
         """Divide the replicas into blocks; smaller ones where a batch has more rows than any before."""
         if rows <= self._most_rows:
             return
         self._most_rows = rows
-        size = self.block_size or _good_block_size(self._networks[0], self.num_replicas, rows)
+        size = self.block_size or _good_block_size(self._networks[0], self.num_replicas, rows, workers)
         starts = range(0, self.num_replicas, size)
         if len(starts) == len(self._blocks):
             return
@@ -241,11 +246,11 @@ def _keep_freed_memory() -> None:
     torch.empty((32 << 20) - (64 << 10), dtype=torch.uint8, device="cpu")  # never touched, so never real
 
 
-def _good_block_size(network: nn.Module, count: int, rows: int) -> int:
+def _good_block_size(network: nn.Module, count: int, rows: int, workers: int) -> int:
     widest = max((getattr(module, "out_features", 1) for module in network.modules()), default=1)
-    threads = max(_LEAST_THREADS, torch.get_num_threads())
-    most = max(_FEWEST, _ENTRIES * threads // (widest * max(rows, _FEWEST_ROWS)))
-    return -(-count // -(-count // most))  # blocks of about the same size
+    most = max(_FEWEST, _ENTRIES // (widest * max(rows, _FEWEST_ROWS)))
+    blocks = -(-count // most)
+    return -(-count // (workers * -(-blocks // workers)))  # as many for every thread, of about the same size
 
 
 def _feature_major(x: Tensor) -> Tensor:

@@ -131,15 +131,15 @@ class ReplicaTask(LightningModule):
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Add the gradients of all active replicas; `loss` is the factor of accumulation and mixed precision."""
         assert self._batch is not None  # noqa: S101
-        (x, target), parts = self._batch, []
+        (x, target), parts = self._batch, {}
 
         def masked(outputs: Outputs, which: slice) -> Tensor:
             losses = self.losses(outputs, self.targets_of(target, which))
-            parts.append(losses.detach())
+            parts[which.start] = losses.detach()  # several threads may be here
             return torch.where(self._active[which], losses, 0.0) * loss.to(losses.dtype)
 
         self.replicas.backward(x, masked)
-        self._losses = torch.cat(parts)
+        self._losses = torch.cat([parts[start] for start in sorted(parts)])
         self._training_loss.add(self._losses, len(x))
 
     def configure_gradient_clipping(

@@ -1,6 +1,7 @@
 """Networks whose activations are different functions learn side by side what each learns alone."""
 
 import copy
+import itertools
 import pickle
 from functools import partial
 
@@ -110,3 +111,59 @@ def test_a_sibling_has_the_activation_that_it_is_given(tmp_path):
     assert nephew.network.layers[2].text == "x*cos(x)"
     live = task.sibling(activation=lambda: nn.ReLU())
     assert "network" not in live.hparams
+
+
+def gradients(threads, seeds, rows=96):
+    """Losses and gradients of one step with so many threads, from the same start."""
+    replicas, _ = build(DenseNetwork, SPECS["formulas"] + SPECS["kinds"], dtype=torch.float32, dropout=0.3)
+    x = torch.randn(rows, SIZES[0], generator=torch.Generator().manual_seed(0))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        replicas.seed_step(seeds)
+        losses = replicas.backward(x, lambda outputs, places: outputs.square().mean((-1, -2)))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    return [losses, *(parameter.grad for parameter in replicas.parameters())]
+
+
+@pytest.mark.parametrize("seeds", [[7] * 8, [7, 7, 1, 2, 3, 4, 5, 7]], ids=["shared", "own"])
+def test_threads_change_nothing(seeds):
+    one, several = gradients(1, seeds), gradients(3, seeds)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(one, several, strict=True))
+
+
+def test_blocks_suit_the_largest_batch_and_keep_what_was_learned():
+    specs = [f"formula(sin({scale}*x))" for scale in range(1, 7)]
+    networks = [DenseNetwork(SIZES[0], 1, hidden=[512], activation=spec) for spec in specs]
+    replicas = Replicas(networks)
+    optimizer = torch.optim.SGD(replicas.parameters(), lr=0.1)
+
+    def step(rows):
+        optimizer.zero_grad()
+        replicas.seed_step([0] * 6)
+        replicas.backward(torch.ones(rows, SIZES[0]), lambda outputs, places: outputs.square().mean((-1, -2)))
+        optimizer.step()
+        return replicas.state(5)
+
+    states = [step(8)]
+    few = len(replicas._blocks)
+    states.append(step(4096))
+    assert few < len(replicas._blocks)
+    blocks = replicas._blocks
+    states.append(step(8))
+    assert replicas._blocks is blocks
+    for before, after in itertools.pairwise(states):
+        assert not torch.equal(before["layers.3.weight"], after["layers.3.weight"])
+
+
+def test_an_error_in_a_thread_is_the_callers():
+    replicas, _ = build(DenseNetwork, SPECS["kinds"], dtype=torch.float32)
+    replicas.seed_step([0] * 5)
+
+    def broken(outputs, places):
+        raise ValueError(f"replicas from {places.start}")
+
+    with pytest.raises(ValueError, match="replicas from 0"):
+        replicas.backward(torch.randn(8, SIZES[0]), broken)

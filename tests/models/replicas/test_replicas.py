@@ -195,7 +195,6 @@ def test_masks_of_a_seed_are_those_of_the_global_generator():
     masks.seed([5, 6, 5])
     masks.start_pass()
     drawn = [masks.draw(0, 2, torch.empty(7, 3), 0.4), masks.draw(0, 2, torch.empty(2, 3), 0.4)]
-    masks.start_block()
     drawn_of_third = [masks.draw(2, 1, torch.empty(7, 3), 0.4), masks.draw(2, 1, torch.empty(2, 3), 0.4)]
     for place, seed in enumerate([5, 6]):
         torch.manual_seed(seed)
