@@ -18,6 +18,7 @@ _NEUTRAL = (1.0, 0.0, 1.0, 0.0)
 _ROUND = (0.25, 0.5, math.sqrt(0.5), 1.0, math.sqrt(2), 2.0, math.pi / 2, 3.0, math.pi, 4.0)
 # Round values are tried where the fitted one is within this distance, relative to it or absolute.
 _NEAR = 0.15
+_GAIN_BEYOND = 1.05
 # Beyond, a formula is the small difference of large terms, which float32 does not hold.
 _LARGEST = 1e4
 
@@ -29,14 +30,17 @@ class Price:
     Attributes:
         gain: How many times smaller a further node must make the error.
         resolution: Error, as a share of the curve's spread, below which smaller is no better.
+        tolerance: Error above which a node is worth far less: it need only take a twentieth of the error away.
     """
 
     gain: float
     resolution: float
+    tolerance: float
 
     def __call__(self, length: int, error: float) -> float:
         """Return the price of such a length and such an error, a share of the curve's spread."""
-        return length + math.log(max(error, self.resolution)) / math.log(self.gain)
+        beyond = math.log(max(error / self.tolerance, 1.0)) / math.log(_GAIN_BEYOND)
+        return length + math.log(max(error, self.resolution)) / math.log(self.gain) + beyond
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ def snap_curve(
     constants: Kept = "needed",
     gain: float = 1.2,
     resolution: float = 1e-3,
+    tolerance: float = 0.05,
 ) -> SnappedCurve:
     """Find the short formula of a function, every point of an interval being equally important.
 
@@ -58,6 +59,7 @@ def snap_curve(
         constants: See `snap_activations`.
         gain: See `snap_activations`.
         resolution: See `snap_activations`.
+        tolerance: See `snap_activations`.
 
     Raises:
         InputError: If the interval is empty, the function is not finite on it or constant, or an option is out of
@@ -73,7 +75,7 @@ def snap_curve(
     low, high = interval
     if not low < high:
         raise InputError(f"interval is {interval}; its first end must be smaller than its second")
-    settings = _settings(library, gain, resolution, constants, "layer", 1.0)
+    settings = _settings(library, Price(gain, resolution, tolerance), constants, "layer", 1.0)
     curves = even_curve(function, low, high)
     if not np.isfinite(curves.y).all():
         raise InputError(f"the function is not finite everywhere on {interval}; a curve that is snapped must be")
@@ -97,6 +99,7 @@ def snap_activations(
     constants: Kept = "needed",
     gain: float = 1.2,
     resolution: float = 1e-3,
+    tolerance: float = 0.05,
     coverage: float = 0.998,
     max_rows: int = 4096,
 ) -> SnapReport:
@@ -105,7 +108,7 @@ def snap_activations(
     Curves are those of `RationalActivation` and `PWLU`: one per layer, unit or group. Each is compared with
     c*f(a*x + b) + d for every formula f of the library, at the inputs that it gets on the given rows. What is chosen
     costs least: one for every node, one more for every function inside another and for every constant that is not
-    round, and one for every factor `gain` in the error, down to `resolution`.
+    round, and one for every factor `gain` in the error, down to `resolution`; errors above `tolerance` cost far more.
 
     Args:
         model: A network or task; changed in place.
@@ -116,6 +119,7 @@ def snap_activations(
         constants: Keep the "needed" ones of a, b, c, d as trainable constants of the formula, or "all".
         gain: How many times smaller a further node must make the error.
         resolution: Error, as a share of the curve's spread, below which smaller is no better.
+        tolerance: Error above which even a node that takes a twentieth of the error away is worth it.
         coverage: Share of the inputs of a curve that lie in its interval, the rest being cut off on both sides.
         max_rows: Rows that are looked at.
 
@@ -136,7 +140,7 @@ def snap_activations(
         >>> report.snapped[0].readable, network[1].text
         ('x * sigmoid(x)', 'x * sigmoid(x)')
     """
-    settings = _settings(library, gain, resolution, constants, per, coverage)
+    settings = _settings(library, Price(gain, resolution, tolerance), constants, per, coverage)
     modules, kept = _flexible(model, [match] if isinstance(match, str) else list(match))
     inputs = seen_inputs(model, batches, modules, max_rows)
     snapped: list[SnappedCurve] = []
@@ -152,23 +156,22 @@ def snap_activations(
     return SnapReport(snapped, kept, len(settings.library), gain, resolution)
 
 
-def _settings(
-    library: Library, gain: float, resolution: float, constants: Kept, per: Any, coverage: float
-) -> _Settings:
+def _settings(library: Library, price: Price, constants: Kept, per: Any, coverage: float) -> _Settings:
     for name, value, allowed in (("constants", constants, ("needed", "all")), ("per", per, ("layer", "curve"))):
         if value not in allowed:
             raise InputError(f"{name} is {value!r}; it must be '{allowed[0]}' or '{allowed[1]}'")
-    if not gain > 1:
-        raise InputError(f"gain is {gain}; it must be larger than 1")
-    if not 0 < resolution < 1:
-        raise InputError(f"resolution is {resolution}; it must lie between 0 and 1")
+    if not price.gain > 1:
+        raise InputError(f"gain is {price.gain}; it must be larger than 1")
+    for name, share in (("resolution", price.resolution), ("tolerance", price.tolerance)):
+        if not 0 < share < 1:
+            raise InputError(f"{name} is {share}; it must lie between 0 and 1")
     if not 0 < coverage <= 1:
         raise InputError(f"coverage is {coverage}; it must lie in (0, 1]")
     if library is None:
         shapes = default_library()
     else:
         shapes = library if isinstance(library, ShapeLibrary) else ShapeLibrary(library)
-    return _Settings(shapes, Price(gain, resolution), constants, per, coverage)
+    return _Settings(shapes, price, constants, per, coverage)
 
 
 def _flexible(model: nn.Module, patterns: list[str]) -> tuple[dict[str, Activation], list[KeptCurve]]:

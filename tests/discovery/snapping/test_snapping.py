@@ -89,11 +89,18 @@ def test_the_fit_is_the_least_squares_optimum_of_scipy():
 
 
 def test_a_dearer_node_gives_a_shorter_formula():
-    cheap, dear = (snap_curve(F.gelu, (-3, 3), SMALL, gain=gain) for gain in (1.25, 10.0))
+    cheap, dear = (snap_curve(F.gelu, (-3, 3), SMALL, gain=gain, tolerance=0.5) for gain in (1.2, 10.0))
     assert cheap.length > dear.length
     assert cheap.error < dear.error
     errors = [near.error for near in cheap.front]
     assert errors == sorted(errors, reverse=True)
+
+
+def test_an_error_beyond_the_tolerance_is_not_bought_for_shortness():
+    library = [*SMALL, "softplus(x)"]
+    loose, close = (snap_curve(F.elu, (-2, 2), library, gain=1.6, tolerance=share) for share in (0.9, 0.05))
+    assert loose.error > 0.05 > close.error
+    assert loose.length < close.length
 
 
 def test_the_weight_is_where_the_inputs_lie():
@@ -209,6 +216,7 @@ def test_shapes_that_differ_by_an_affine_map_of_the_values_are_one():
         ({"constants": "some"}, "constants is 'some'; it must be 'needed' or 'all'"),
         ({"gain": 1.0}, "gain is 1.0; it must be larger than 1"),
         ({"resolution": 0.0}, "resolution is 0.0; it must lie between 0 and 1"),
+        ({"tolerance": 1.0}, "tolerance is 1.0; it must lie between 0 and 1"),
         ({"coverage": 0.0}, "coverage is 0.0; it must lie in"),
         ({"match": "encoder.*"}, r"no learned curve at encoder.\*; train one with RationalActivation or PWLU first"),
         ({"library": ["x*cos(a*x)"]}, "the library's formula 'x.*' has the constant a"),
