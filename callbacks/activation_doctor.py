@@ -171,7 +171,9 @@ class ActivationDoctor(Callback):
             self._guard.note(loss)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Keep what is no number out of the weights."""
+        """Take up what compiled graphs left while values are what they were; keep what is no number out of them."""
+        if self._examined is not None and self._listeners is not None:
+            self._listeners.release()
         if self._guard is not None:
             self._deafen()  # the batch may be run once more
             self._guard.decide(trainer, pl_module, optimizer)

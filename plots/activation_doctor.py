@@ -101,7 +101,8 @@ def _draw_shares(axes: Axes, table: Any) -> None:
 def _draw_sizes(axes: Axes, table: Any) -> None:
     for column, colour, label in (("output_std", PALETTE[0], "output std"), ("gain", PALETTE[1], "gain")):
         axes.plot(table["step"], table[column], color=colour, linewidth=1.3, marker=".", markersize=3, label=label)
-    axes.set_yscale("log")
+    if (table[["output_std", "gain"]] > 0).any(axis=None):
+        axes.set_yscale("log")
     for edge in (0.1, 10.0):
         axes.axhline(edge, color="0.6", linewidth=0.7, linestyle=":")
 

@@ -9,7 +9,8 @@ __all__ = ["Buffers"]
 class Buffers:
     """The buffers that a forward pass changes, such as running statistics, as they were before it.
 
-    The first time all are kept; from then on those that the first update has changed.
+    The first time all are kept; from then on those that the first update has changed. (Values are compared: batch
+    normalisation does not tell torch that it writes.)
 
     Example:
         >>> norm, buffers = nn.BatchNorm1d(2), Buffers()
@@ -23,8 +24,7 @@ class Buffers:
     def __init__(self) -> None:
         self._places: list[tuple[nn.Module, str]] = []
         self._saved: list[Tensor] = []
-        self._marks: list[tuple[int, int]] | None = None
-        self._known = False
+        self._known = self._passed = False
 
     def save(self, module: nn.Module) -> None:
         """Keep them."""
@@ -32,23 +32,21 @@ class Buffers:
             if self._saved:
                 torch._foreach_copy_(self._saved, self._current())  # pyright: ignore[reportPrivateImportUsage]
             return
-        if self._marks is not None:  # the second time: which have changed?
-            changed = [old != new for old, new in zip(self._marks, self._present_marks(), strict=True)]
+        if self._passed:
+            changed = [not torch.equal(old, new) for old, new in zip(self._saved, self._current(), strict=True)]
             self._places = [place for place, moved in zip(self._places, changed, strict=True) if moved]
             self._known = True
         else:
             owners = ((part, key) for part in module.modules() for key in part._buffers)
             self._places = [(part, key) for part, key in owners if part._buffers[key] is not None]
-            self._marks = self._present_marks()
         self._saved = [value.clone() for value in self._current()]
+        self._passed = True
 
     def restore(self) -> None:
         """Put them back."""
         for saved, (part, key) in zip(self._saved, self._places, strict=True):
             part._buffers[key].copy_(saved)  # type: ignore[union-attr]
+        self._passed = False  # what the pass has changed can no longer be seen
 
     def _current(self) -> list[Tensor]:
         return [part._buffers[key] for part, key in self._places]  # type: ignore[misc]
-
-    def _present_marks(self) -> list[tuple[int, int]]:
-        return [(id(value), value._version) for value in self._current()]

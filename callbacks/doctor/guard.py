@@ -110,7 +110,10 @@ class StepGuard:
             ]
             if not bad:
                 return "another process met a loss or gradient that is not finite"
-            return f"the loss is finite, but gradients are not, from '{bad[-1]}' back to the input"
+            where = f"from '{bad[-1]}' back to the input"
+            if trainer.world_size > 1:
+                return f"the loss of this process is finite, but gradients, those of all processes, are not, {where}"
+            return f"the loss is finite, but gradients are not, {where}"
         batch = self._batches[finite.index(False)]
         # Alone, the batch is run as it was; among several ranks a layer may wait for the others in training mode.
         training = module.training

@@ -129,10 +129,14 @@ class Listeners:
         self._handles.append(self.network.register_forward_pre_hook(self._begin_pass))
         self._handles += self.gate.around(self.network)
 
-    def remove(self) -> None:
-        """Hand on what compiled graphs left, and listen no more."""
+    def release(self) -> None:
+        """Hand on what compiled graphs left."""
         for listener in self.listeners:
             listener.release()
+
+    def remove(self) -> None:
+        """Hand on what compiled graphs left, and listen no more."""
+        self.release()
         for handle in self._handles:
             handle.remove()
         self._handles, self.gate.lit = [], False

@@ -205,7 +205,8 @@ def _gradients(network: nn.Module, inputs: Sequence[Any]) -> Any:
         outputs = network(*inputs)
         heads = outputs.outputs if isinstance(outputs, HeadOutputs) else [outputs]
         total = torch.stack([head.float().sum() for head in heads]).sum()
-        return torch.autograd.grad(total, [value for value in network.parameters() if value.requires_grad])
+        trained = [value for value in network.parameters() if value.requires_grad]
+        return torch.autograd.grad(total, trained, allow_unused=True) if trained else None
 
 
 def _peak(run: Callable[[], Any], device: torch.device, context: Any) -> int:
@@ -232,11 +233,10 @@ class _Allocations(TorchDispatchMode):
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = {value.untyped_storage() for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}
+        given = set(_storages((args, kwargs)))
         out = func(*args, **(kwargs or {}))
-        for value in tree_leaves(out):
-            storage = value.untyped_storage() if isinstance(value, Tensor) else None
-            if storage is not None and storage not in given and storage not in self._known:
+        for storage in _storages(out):
+            if storage not in given and storage not in self._known:
                 self._take(storage)
         return out
 
@@ -249,3 +249,13 @@ class _Allocations(TorchDispatchMode):
 
     def _free(self, size: int) -> None:
         self.now -= size
+
+
+def _storages(values: Any) -> Iterator[Any]:
+    for value in tree_leaves(values):
+        if not isinstance(value, Tensor):
+            continue
+        if value.layout == torch.strided:
+            yield value.untyped_storage()
+        elif value.layout == torch.sparse_csr:
+            yield from (part.untyped_storage() for part in (value.crow_indices(), value.col_indices(), value.values()))
