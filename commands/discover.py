@@ -107,7 +107,9 @@ def _run(search: "Search", arguments: argparse.Namespace) -> int:
 
     check_folder(search.output)
     base = search.base
-    plan = SearchPlan(search.settings, base.epochs, base.steps_per_epoch)
+    # An engine that looks at no data can say now how much it proposes, or that its space is too large.
+    proposed = None if search.engine.needs_rows else len(search.engine.propose(None, search.settings.seed))
+    plan = SearchPlan(search.settings, base.epochs, base.steps_per_epoch, proposed)
     rows = ", ".join(f"{key} {value:,}" for key, value in base.description.items() if isinstance(value, int))
     print("\n".join([f"{base.description['name']}: {rows} rows"] * bool(rows) + plan.lines()), flush=True)
     if arguments.dry_run:

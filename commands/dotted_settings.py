@@ -1,11 +1,15 @@
 """Keys of a file as options: `--folds 5 --rope.auroc 0.02`, too many and too deep to declare."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ..errors import InputError
 
 __all__ = ["split_settings"]
+
+# YAML 1.1 takes a number such as 1e-3, without a point, for text.
+_NUMBER = re.compile(r"[+-]?[0-9]+[eE][+-]?[0-9]+")
 
 
 def split_settings(
@@ -25,7 +29,7 @@ def split_settings(
         InputError: If a key has no value, or a value is not YAML.
 
     Example:
-        >>> split_settings(["--folds", "5", "two.yaml", "--rope.auroc=0.02", "--fresh"], (), ("--fresh",))
+        >>> split_settings(["--folds", "5", "two.yaml", "--rope.auroc=2e-2", "--fresh"], (), ("--fresh",))
         (['two.yaml', '--fresh'], [('folds', 5), ('rope.auroc', 0.02)])
     """
     rest: list[str] = []
@@ -53,6 +57,7 @@ def _read(name: str, text: str) -> Any:
     import yaml  # not needed by --help, which answers at once
 
     try:
-        return yaml.safe_load(text)
+        value = yaml.safe_load(text)
+        return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not, such as 2024-13-01
         raise InputError(f"{name} is {text!r}, which is not YAML: {' '.join(str(error).split())}") from error

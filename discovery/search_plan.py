@@ -15,6 +15,7 @@ class SearchPlan:
         settings: Of the search.
         epochs: Epochs of a full training.
         steps_per_epoch: Training batches of an epoch.
+        proposed: Number of formulas that the engine proposes, where it is known before.
 
     Example:
         >>> from axonlight.discovery.search_settings import ControlSettings
@@ -29,19 +30,21 @@ class SearchPlan:
     settings: SearchSettings
     epochs: int
     steps_per_epoch: int
+    proposed: int | None = None
 
     @property
     def costs(self) -> dict[str, float]:
         """Epochs of one network that each stage of training takes, at most."""
-        settings, found, left = self.settings, {}, float("inf")
+        settings, found = self.settings, {}
+        left = float("inf") if self.proposed is None else self.proposed
         if settings.proxies is not None:
-            left = settings.proxies.keep
+            left = min(left, settings.proxies.keep)
         if settings.few_steps is not None:
             found["few_steps"] = left * settings.few_steps.steps / self.steps_per_epoch
-            left = settings.few_steps.keep
+            left = min(left, settings.few_steps.keep)
         for epochs, keep in settings.halving.rungs:
             found[f"halving {epochs} epoch{'s' * (epochs > 1)}"] = float(left * epochs)
-            left = keep
+            left = min(left, keep)
         seeds, known = settings.finalists.seeds, len(settings.controls.known)
         finalists = settings.finalists.count + known + settings.controls.random
         found["finalists"] = float(finalists * seeds * self.epochs)
@@ -54,7 +57,8 @@ class SearchPlan:
         engine = settings.engine if isinstance(settings.engine, str) else settings.engine.get("kind", "enumerate")
         options = {} if isinstance(settings.engine, str) else settings.engine
         said = "; ".join(f"{key} {value}" for key, value in options.items() if key != "kind")
-        stages = [f"engine {engine}{f' ({said})' * bool(said)}", "gate"]
+        number = "" if self.proposed is None else f", {self.proposed:,} formulas"
+        stages = [f"engine {engine}{f' ({said})' * bool(said)}{number}", "gate"]
         if settings.proxies is not None:
             stages.append(f"before training, best {settings.proxies.keep:,}")
         if settings.few_steps is not None:

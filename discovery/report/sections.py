@@ -23,8 +23,8 @@ _READING = (
     "The best of many always looks better than it is, so its selection score is no estimate of anything: the figure "
     "that counts is that of fresh seeds on the test rows, which nothing had touched before.",
     "Intervals of scores are over seeds (initialisation, order of rows, dropout) on one split of the rows: they say "
-    "what other seeds would give, not what other rows would. Those of differences are paired by seed and widened as for "
-    "training sets that overlap. To know about other rows, run a study over folds with axonlight compare.",
+    "what other seeds would give, not what other rows would. Those of differences are paired by seed and widened as "
+    "for training sets that overlap. To know about other rows, run a study over folds with axonlight compare.",
     "Equivalent: both one-sided tests place the difference within the region of practical equivalence. Else better or "
     "worse: the difference from 0 is beyond doubt. Else inconclusive: these runs do not decide, which is not the same "
     "as no difference.",

@@ -117,8 +117,8 @@ def _resolved(settings: SearchSettings) -> dict[str, Any]:
     resolver = ConfigResolver(bases, settings.overrides)
     config = resolver.resolve({}, "base")
     check_trainer("base", config["trainer"])
-    if config["trainer"].get("max_epochs") in (None, -1):
-        raise InputError("base has no trainer.max_epochs, so nobody could say what a full training is; set it")
+    if (config["trainer"].get("max_epochs") or -1) < 1:
+        raise InputError("base has no trainer.max_epochs above 0, so nobody could say what a full training is; set it")
     try:
         return resolver.resolve({"model.network.activation": settings.controls.known[0]}, "controls.known")
     except InputError as error:
