@@ -10,8 +10,8 @@ found (15 epochs, published protocol) and scored on the test rows, beside ReLU.
 The published code draws its tenth with seed 42 and splits with seeds 42, 43 and 44. NumPy's choice and scikit-learn's
 split begin with the same permutation where they have the same seed: then every row that the search sees is a test row.
 
-Every search and its network is a line
-of OUTPUT/published_search.csv and is not repeated; the tables go into OUTPUT/neuro_symbolic.md, between two marks.
+Every search and its network is a line of OUTPUT/published_search.csv and is not repeated; the tables go into
+OUTPUT/neuro_symbolic.md, between two marks.
 """
 
 import argparse
