@@ -68,7 +68,14 @@ def test_a_network_is_trained_with_an_entry(path, tmp_path, capsys):
     library = ActivationLibrary()
     library.add("wave", found("x*cos(a*x)", constants={"a": 1.5}))
     library.save(path)
-    few = ["--trainer.max_epochs", "1", "--trainer.default_root_dir", str(tmp_path / "run"), "--trainer.callbacks", "[]"]
+    few = [
+        "--trainer.max_epochs",
+        "1",
+        "--trainer.default_root_dir",
+        str(tmp_path / "run"),
+        "--trainer.callbacks",
+        "[]",
+    ]
     assert main(["fit", "--config", "demo.yaml", "--model.network.activation", "library:wave", *few]) == 0
     capsys.readouterr()
     saved = next((tmp_path / "run").rglob("config.yaml"))
@@ -154,7 +161,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 def test_a_hostile_file_is_refused_in_one_sentence(path, content, words):
     path.write_text(content)
     name = "a11" if content is BOMB else "a"
-    with pytest.raises(InputError, match="activations.yaml") as caught:
+    with pytest.raises(InputError, match=r"activations\.yaml") as caught:
         build_activation(f"library:{name}")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
