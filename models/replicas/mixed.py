@@ -16,7 +16,7 @@ from .activations import is_plain_elementwise
 from .checks import are_alike
 from .leaves import StackedLeaf
 
-__all__ = ["MixedActivation", "Run"]
+__all__ = ["MixedActivation", "Run", "call_plain"]
 
 _TRAINED = "trained"
 
@@ -125,8 +125,13 @@ class MixedActivation(StackedLeaf):
         """Map the part (r, B, N) of a run."""
         module = run.module.train(self.training)
         if is_plain_elementwise(module):
-            return module(x)
+            return call_plain(module, x)
         return functional_call(module, self.views(run.first), (x[0],))[None]
+
+
+def call_plain(module: nn.Module, x: Tensor) -> Tensor:
+    """Apply an activation without values; not over x itself, which is a part of what others get."""
+    return module(x.clone() if getattr(module, "inplace", False) else x)
 
 
 def _values_of(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

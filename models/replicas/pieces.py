@@ -5,7 +5,7 @@ Legend of shapes: R replicas, N units, B batch; a piece's part is (r, N, B), mas
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from torch.func import functional_call
 from ...activations import Formula
 from ...activations.formula.slopes import SlopeProgram, compile_slopes
 from .activations import is_plain_elementwise
-from .mixed import MixedActivation, Run
+from .mixed import MixedActivation, Run, call_plain
 
 __all__ = ["Pieces", "pieces_of"]
 
@@ -123,9 +123,9 @@ def pieces_of(activation: nn.Module, count: int) -> Pieces | None:
     """Return the pieces of the activations of a layer of `count` replicas, or None if they are of another kind."""
     if isinstance(activation, MixedActivation):
         values, runs = activation, activation.runs
-    elif is_plain_elementwise(activation):
+    elif isinstance(activation, Formula) and compile_slopes(activation.program) is not None:
         values, runs = None, (Run(0, count, activation),)
-    else:
+    else:  # torch's own differentiation of all at once is as good
         return None
     known = tuple(_known(run, values) for run in runs)
     most = max((run.program.registers for run in known if run.program is not None), default=1)
@@ -182,9 +182,10 @@ def _times(value: Tensor | None, mask: Tensor | None, factor: float, out: Tensor
 
 
 def _by_autograd(module: nn.Module, y: Tensor, slope: Tensor, mask: Tensor | None) -> None:
+    x = y.detach().requires_grad_()
     with torch.enable_grad():
-        x = y.clone().requires_grad_()
-        out: Any = module.train()(x)
-    given = torch.ones_like(y) if mask is None else mask.expand_as(y).contiguous()
+        out = call_plain(module.train(), x)
+    given = torch.ones_like(y) if mask is None else mask.expand_as(y)
+    # before x is written over
     slope.copy_(torch.autograd.grad(out, x, given)[0] if out.requires_grad else torch.zeros_like(y))
-    y.copy_(out.detach() * given)
+    y.copy_(out.detach()) if mask is None else torch.mul(out.detach(), mask, out=y)

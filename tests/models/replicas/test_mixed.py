@@ -21,7 +21,7 @@ SPECS = {
     "normalized": [NORMALIZED, {"formula": "x*x - x", "normalize": True}, {"formula": "abs(x)", "normalize": True}],
     "constants": ["formula(x*cos(a*x), a=0.5)", "formula(max(x, b*x) + c*sin(x), b=0.1, c=0.3)", "formula(x*erf(x))"],
     "kinds": ["relu", "ash(z=0.5)", "swish(beta=1.5)", "tanh", "ash(z=0.1, mode='leaky')"],
-    "settings": ["leaky_relu(0.1)", "leaky_relu(0.2)", "leaky_relu(0.2)", "gelu", "ash(trainable=False)"],
+    "settings": ["leaky_relu(0.1)", "leaky_relu(0.2)", "leaky_relu(0.2)", "relu(inplace=True)", "ash(trainable=False)"],
     "whole samples": ["softmax(dim=1)", "ash(threshold='quantile')", "RationalActivation", "prelu", "ash"],
 }
 
