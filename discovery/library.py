@@ -95,7 +95,10 @@ class ActivationLibrary(Mapping[str, Mapping[str, Any]]):
             entry["constants"] = dict(candidate.constants)
         if candidate.normalization is not None:
             entry["normalize"] = True
-        told = {key: getattr(candidate, key) for key in ("engine", "seed", "nodes", "data_hash", "scores", "cost")}
+        told = {
+            key: getattr(candidate, key)
+            for key in ("engine", "seed", "nodes", "original", "data_hash", "scores", "cost")
+        }
         stamp = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "version": __version__}
         entry["found"] = {key: value for key, value in {**told, **stamp, **found}.items() if not _is_nothing(value)}
         self._set(name, entry)
