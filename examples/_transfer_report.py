@@ -116,7 +116,7 @@ def tables(matrix: Matrix, command: str) -> str:
         f"took {seconds:,.0f} s in all; the searches took {searched:,.0f} s. {conditions}.",
         "**What the searches found**, each on its search half:",
         _searches(matrix),
-        "**The matrix**, mean test score; in brackets the verdict on an activation against the set's own formula (bold):",
+        "**The matrix**, mean test score; in brackets the verdict on it against the own formula of the set (bold):",
         _matrix(matrix),
         "**Specialists**: difference to the specialist of the set (positive: the specialist is better), 95 % interval, "
         "verdict:",
