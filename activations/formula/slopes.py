@@ -97,7 +97,7 @@ def compile_slopes(program: Program) -> SlopeProgram | None:
         >>> from axonlight.activations.formula import compile_program, parse_formula
         >>> slopes = compile_slopes(compile_program(parse_formula("x*cos(x)")))
         >>> [step[0] for step in slopes.steps]
-        ['cos', 'mul', 'sin', 'fma']
+        ['cos', 'sin', 'mul', 'fma']
         >>> x = torch.tensor([0.0, 1.0])
         >>> value, slope = slopes.run([x, *torch.empty(slopes.registers - 1, 2)])
         >>> slopes.value[0] * value, slopes.slope[0] * slope
