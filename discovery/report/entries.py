@@ -14,9 +14,16 @@ def library_of(result: SearchResult) -> ActivationLibrary:
     """Return the library of the finalists: the winner by the name of the search, the others numbered after it.
 
     Example:
-        >>> from axonlight.discovery.report import library_of
-        >>> print(library_of.__doc__.partition(":")[0])
-        Return the library of the finalists
+        >>> from types import SimpleNamespace
+        >>> from axonlight.comparison import estimate_mean
+        >>> from axonlight.discovery import Candidate, Contender, FinalActivation
+        >>> scores, found = (0.81, 0.83), Candidate.from_text("sin(x)", engine="enumerate")
+        >>> mean = estimate_mean(scores, 0.2)
+        >>> one = Contender("sin(x)", "finalist", "formula(sin(x))", scores, mean, found)
+        >>> final = FinalActivation("sin(x)", "formula(sin(x))", scores, scores, mean, mean)
+        >>> search = SimpleNamespace(name="waves", finalists=(one,), tested=(final,), metric="auroc", data={})
+        >>> library_of(search)
+        ActivationLibrary(waves)
     """
     library = ActivationLibrary()
     for place, one in enumerate(result.finalists, start=1):

@@ -57,8 +57,23 @@ def write_search_report(result: SearchResult, folder: str | Path, command: str =
         The paths of the files.
 
     Example:
-        >>> print(write_search_report.__doc__.partition(";")[0])
-        Write report, library, table and curves of a search
+        >>> import tempfile
+        >>> from axonlight.discovery import ActivationLibrary, Search
+        >>> folder = tempfile.mkdtemp()
+        >>> base = {
+        ...     "model": {"class_path": "ClassificationTask", "init_args": {"network": "DenseNetwork"}},
+        ...     "data": "BreastCancer",
+        ...     "trainer": {"max_epochs": 1},
+        ... }
+        >>> stages = {"proxies": None, "few_steps": None, "halving": {"epochs": [1], "keep": [1]}}
+        >>> result = Search(
+        ...     {"base": base, "engine": {"kind": "enumerate", "max_nodes": 2, "operators": ["sin"]}, "stages": stages,
+        ...      "finalists": {"count": 1, "seeds": 2}, "controls": {"known": ["relu"], "random": 0}, "workers": 0},
+        ...     folder,
+        ... ).run()
+        >>> paths = write_search_report(result, folder)
+        >>> "winner against relu" in paths.markdown.read_text(), len(ActivationLibrary.load(paths.library))
+        (True, 1)
     """
     paths = SearchPaths.within(folder)
     Path(folder).mkdir(parents=True, exist_ok=True)
