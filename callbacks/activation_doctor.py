@@ -127,9 +127,14 @@ class ActivationDoctor(Callback):
     # The run ---------------------------------------------------------------------------------------------------
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse what cannot be examined, before time is spent."""
+        """Refuse what cannot be examined, before time is spent; forget another run, unless it goes on."""
         if stage != "fit":
             return
+        if trainer.global_step == 0:
+            self.records = Records(self.grid)
+            self._complaints.forget()
+            if self._guard is not None:
+                self._guard.left_out = []
         if isinstance(pl_module, ReplicaTask):
             raise InputError("ActivationDoctor examines one network, and this run trains replicas; leave it out")
         if not isinstance(trainer.strategy, (SingleDeviceStrategy, DDPStrategy)):

@@ -29,6 +29,10 @@ class Complaints:
         self.std_range, self.max_dead = std_range, max_dead
         self._made: set[tuple[str, str]] = set()
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self._made.clear()
+
     def look_at(self, rows: Iterable[Mapping[str, Any]]) -> list[str]:
         """Warn of what is new, and return it."""
         said = []

@@ -69,8 +69,8 @@ class Efficiency:
         lines = [
             ("parameters", f"{cost.parameters:,} ({cost.trainable:,} trained)"),
             ("operations of a forward pass, per row", f"{cost.flops_per_row:,.0f}"),
-            *((f"latency, {latency.rows:,} rows", latency.text) for latency in cost.latencies),
-            (f"memory of a forward pass, {cost.latencies[-1].rows:,} rows", _bytes(cost.inference_bytes)),
+            *((f"latency, {_rows(latency.rows)}", latency.text) for latency in cost.latencies),
+            (f"memory of a forward pass, {_rows(cost.latencies[-1].rows)}", _bytes(cost.inference_bytes)),
             ("the same with the backward pass", _bytes(cost.training_bytes) if cost.training_bytes else "-"),
             (self.metric, f"{self.score:.4f}"),
             ("E = score / log10(parameters)", f"{self.efficiency:.3f}"),
@@ -92,6 +92,10 @@ class Efficiency:
         path.write_text(f"# Efficiency\n\n{self.sentence()}\n\n{self.table()}")
         (folder / f"{filename}.json").write_text(json.dumps(self.to_dict(), indent=2) + "\n")
         return path
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count > 1)}"
 
 
 def _bytes(count: float) -> str:

@@ -258,6 +258,13 @@ def test_what_was_found_is_written_when_a_run_fails(tmp_path):
     assert not any(part._forward_hooks for part in module.modules())
 
 
+def test_a_doctor_forgets_the_run_before(tmp_path):
+    doctor = ActivationDoctor()
+    fit(tmp_path, doctor, module=Module(dense()), name="first")
+    folder = fit(tmp_path, doctor, module=Module(dense(hidden=[4], activation="relu")), name="second")
+    assert set(pd.read_csv(folder / "activation_doctor.csv")["activation"]) == {"hidden_0"}
+
+
 def test_beside_a_recorder(tmp_path):
     recorder = ActivationRecorder("*.post", ["mean"], every_n_steps=1, per="site")
     folder = fit(tmp_path, recorder, ActivationDoctor(every_n_steps=1), module=Module(dense()))
