@@ -105,7 +105,7 @@ class Task(LightningModule):
     @property
     def logged_metrics(self) -> frozenset[str]:
         """Names of all that is logged while it trains; a subclass that logs more says so here."""
-        return frozenset({"train/loss", "val/loss", *self.val_metrics.keys(keep_base=False)})
+        return frozenset({"train/loss", "val/loss", *map(str, self.val_metrics.keys(keep_base=False))})
 
     def metrics(self) -> MetricCollection:
         """Return the metrics of one split."""
