@@ -87,8 +87,10 @@ class Matrix:
         """
         rows = [arm for arm in self.arms if arm != f"from_{name}" and (pool == "any" or arm.startswith("from_"))]
         others = [other for other in self.sets if other != name]
-        ranks = self.scores.loc[rows, others].rank(ascending=False)
-        return str(ranks.mean(axis=1).idxmin())
+        scores = self.scores.loc[rows, others]
+        ranks = scores.rank(ascending=False).mean(axis=1)
+        # Of several that are as good, the one with the best mean score.
+        return str(scores.mean(axis=1)[ranks == ranks.min()].idxmax())
 
     def diagonal(self) -> tuple[float, float]:
         """Return the mean rank of specialists on their own sets among all that was found, and its exact p value.

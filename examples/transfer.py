@@ -30,7 +30,7 @@ from axonlight.comparison import Study, StudyFields
 from axonlight.comparison.analysis import ReportData
 from axonlight.comparison.report import write_report
 
-__all__ = ["KNOWN", "arms_of", "comparisons_of", "main", "study_of"]
+__all__ = ["KNOWN", "arms_of", "comparisons_of", "fields_of", "main"]
 
 KNOWN = {"relu": "relu", "gelu": "gelu", "silu": "silu", "ash": "ash(z=0.0, alpha=1.0)"}
 KEPT = ("verdicts.json", "runs.parquet")
@@ -61,9 +61,10 @@ def comparisons_of(name: str, arms: Sequence[str]) -> list[Any]:
     ]
 
 
-def study_of(name: str, arms: Mapping[str, str], options: argparse.Namespace, halves: Path) -> Study:
+def fields_of(name: str, arms: Mapping[str, str], options: argparse.Namespace, halves: Path) -> StudyFields:
     """Return the study of a column of the matrix."""
-    fields = StudyFields(
+    metric = SETS[name].metric
+    return StudyFields(
         name=f"transfer_{name}",
         question=f"Which of the activations found on {len(SETS)} sets serves {SETS[name].title} best?",
         base=base_of(name, "evaluation", halves, options.epochs),
@@ -73,11 +74,10 @@ def study_of(name: str, arms: Mapping[str, str], options: argparse.Namespace, ha
         floors=["ridge"],
         folds=2 if options.epochs else 5,
         repeats=1 if options.epochs else 2,
-        metrics=[SETS[name].metric],
-        rope={SETS[name].metric: ROPE},
+        metrics=[metric],
+        rope={metric: ROPE},
         workers=options.workers,
     )
-    return Study(fields, output=options.runs / "studies" / name)
 
 
 def run_column(study: Study, command: str) -> ReportData:
@@ -116,7 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arms = arms_of(found)
     columns = {}
     for name in options.sets:
-        columns[name] = run_column(study_of(name, arms, options, halves[name]), command)
+        fields = fields_of(name, arms, options, halves[name])
+        columns[name] = run_column(Study(fields, output=options.runs / "studies" / name), command)
         print(f"{name}: compared after {time.perf_counter() - began:.0f} s", flush=True)
     write_page(Matrix(found, columns), options, command)
 
