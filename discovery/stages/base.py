@@ -40,6 +40,11 @@ class SearchBase:
         rope: Half width of the region of practical equivalence.
         fingerprint: Checksum of the data, or None.
         steps_per_epoch: Number of training batches.
+
+    Example:
+        >>> base = prepare_base(SearchSettings(base="demo.yaml"))
+        >>> base.metric, base.sign, base.rope, base.description["name"]
+        ('auroc', 1, 0.01, 'BreastCancer')
     """
 
     config: Mapping[str, Any]
@@ -100,6 +105,10 @@ def prepare_base(settings: SearchSettings) -> SearchBase:
     Raises:
         InputError: If the config cannot be used for a search: no activation to choose, no labels, no validation rows,
             no test rows, or an unknown metric.
+
+    Example:
+        >>> prepare_base(SearchSettings(base="demo.yaml", metric="auroc", rope=0.02)).rope
+        0.02
     """
     with nothing_left_behind():
         config = _carved(_resolved(settings), settings)

@@ -19,7 +19,12 @@ __all__ = ["Entry", "Funnel"]
 
 @dataclass
 class Entry:
-    """A candidate, how far it came, and what ended its way."""
+    """A candidate, how far it came, and what ended its way.
+
+    Example:
+        >>> Entry(Candidate.from_text("x*cos(x)", engine="enumerate")).reached
+        'propose'
+    """
 
     candidate: Candidate
     reached: str = "propose"

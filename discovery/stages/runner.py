@@ -31,6 +31,10 @@ class StageResult:
         curves: Values per epoch, of a training.
         details: What else is known.
         error: Why there are no scores, or None.
+
+    Example:
+        >>> StageResult({"auroc": 0.8}).error is None
+        True
     """
 
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -51,6 +55,16 @@ class StageRunner:
         workers: Number of processes; 0: this one.
         max_batch: Most networks that are trained side by side.
         progress: Called with the stage, the number of recipes, and how many are done and failed so far.
+
+    Example:
+        >>> import tempfile
+        >>> gate = {"stage": "gate", "constants": {}, "max_growth": 3.0, "max_slope": 1e4, "normalize": False}
+        >>> ledger = Ledger(tempfile.mkdtemp() + "/ledger.sqlite")
+        >>> runner = StageRunner(ledger, StageWork({}), workers=0, max_batch=10)
+        >>> results, seconds = runner.run("gate", [{**gate, "formula": text} for text in ("x*x", "x**4")])
+        >>> round(results[0].scores["second"], 6), results[1].error
+        (3.0, 'grows like |x|^4, allowed is |x|^3')
+        >>> ledger.close()
     """
 
     def __init__(

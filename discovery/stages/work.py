@@ -42,9 +42,9 @@ class StageWork:
         allowed: Packages that configs may name beside the usual ones.
 
     Example:
-        >>> StageWork({})([{"stage": "gate", "formula": "x*cos(x)", "constants": {}, "max_growth": 3.0,
-        ...     "max_slope": 1e4, "normalize": True}])[0].metrics["growth"]
-        1.0
+        >>> recipe = {"stage": "gate", "formula": "x*x", "constants": {}, "max_growth": 3.0, "max_slope": 1e4}
+        >>> round(StageWork({})([{**recipe, "normalize": False}])[0].metrics["growth"], 3)
+        2.0
     """
 
     config: Mapping[str, Any] = field(repr=False)
