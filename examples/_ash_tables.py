@@ -57,7 +57,9 @@ def _comparisons(data: ReportData) -> str:
         [other, norm, *(cell for metric in ("loss", "accuracy") for cell in _difference(by_metric[metric]))]
         for (other, norm), by_metric in sorted(found.items(), key=lambda item: NORMS.index(item[0][1]))
     ]
-    head = [f"{metric}: {what}" for metric in ("loss", "accuracy") for what in ("ASH better by", "adjusted p", "verdict")]
+    head = [
+        f"{metric}: {what}" for metric in ("loss", "accuracy") for what in ("ASH better by", "adjusted p", "verdict")
+    ]
     return table(["ASH against", "norm", *head], rows)
 
 
