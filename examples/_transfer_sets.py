@@ -30,7 +30,7 @@ class TransferSet:
         data: Its data module.
         folder: Where its files lie below the root.
         metric: What is compared.
-        batch_size: So that the half of a set makes 20 to 30 steps an epoch where it has the rows.
+        batch_size: So that an epoch of a half has some 20 steps where there are the rows.
         epochs: Passes over the training rows.
         classes: How many there are.
     """
