@@ -36,6 +36,13 @@ MEASURES = {
     "network: AUC": "auroc",
 }
 
+_NAMES = {
+    "leak": "with the leak",
+    "no leak": "training rows alone",
+    "line": "no search: 5x",
+    "relu": "no search: ReLU",
+}
+
 
 @dataclass(frozen=True)
 class Search:
@@ -85,13 +92,14 @@ def as_sum(formula: str) -> str:
             terms[f"({node})" if bracketed else str(node)] += sign
 
     collect(parse_formula(formula), 1)
-    parts = [f"{'-' if count < 0 else '+'} {_times(abs(count))}{term}" for term, count in terms.items() if count]
+    ordered = sorted((count < 0, term != "x", term, count) for term, count in terms.items() if count)
+    parts = [f"{'-' if count < 0 else '+'} {_times(abs(count))}{term}" for _, _, term, count in ordered]
     return " ".join(parts).removeprefix("+ ") if parts else "0"
 
 
 def report(searches: Sequence[Search], command: str) -> str:
     """Return conditions, summary, differences and the formulas of every seed."""
-    by_mode = {mode: [one for one in searches if one.mode == mode] for mode in ("leak", "no leak", "relu")}
+    by_mode = {mode: [one for one in searches if one.mode == mode] for mode in _NAMES}
     return "\n\n".join(
         [
             _conditions(by_mode, command),
@@ -121,22 +129,31 @@ def _conditions(by_mode: Mapping[str, Sequence[Search]], command: str) -> str:
 
 def _summary(by_mode: Mapping[str, Sequence[Search]]) -> str:
     rows = []
-    for mode, name in (("leak", "with the leak"), ("no leak", "training rows alone"), ("relu", "no search: ReLU")):
+    for mode, name in _NAMES.items():
         found = by_mode[mode]
-        functions = len({as_sum(one.formula) for one in found if one.formula})
+        curves = _curves([one.formula for one in found if one.formula])
+        counts = [len(np.unique(curves.round(9) + 0.0, axis=0)), _straight(curves)] if len(curves) else ["", ""]
         cells = [_mean([getattr(one, field) for one in found]) for field in MEASURES.values()]
-        rows.append([name, len(found), functions or "", *cells])
-    return table(["search", "seeds", "different functions", *MEASURES], rows)
+        rows.append([name, len(found), *counts, *cells])
+    return table(["search", "seeds", "different functions", "straight lines found", *MEASURES], rows)
+
+
+def _curves(formulas: Sequence[str]) -> np.ndarray:
+    """Return the values of formulas on [-5, 5], (formulas, 101)."""
+    x = torch.linspace(-5, 5, 101, dtype=torch.float64)
+    return np.array([Formula(text).double()(x).detach().numpy() for text in formulas])
+
+
+def _straight(curves: np.ndarray) -> int:
+    """Return how many curves are straight lines."""
+    return int((np.abs(np.diff(curves, 2, axis=1)).max(1) < 1e-9).sum())
 
 
 def _differences(by_mode: Mapping[str, Sequence[Search]]) -> str:
     head = ["difference, paired by seed", *MEASURES, f"verdict on the network's AUC (region ±{ROPE})"]
     rows = []
-    for first, second, name in (
-        ("leak", "no leak", "with the leak minus without"),
-        ("leak", "relu", "with the leak minus ReLU"),
-        ("no leak", "relu", "without minus ReLU"),
-    ):
+    for first, second in (("leak", "no leak"), ("leak", "relu"), ("no leak", "relu"), ("no leak", "line")):
+        name = f"{_NAMES[first]} minus {_NAMES[second].removeprefix('no search: ')}"
         cells = [_difference(by_mode[first], by_mode[second], field) for field in MEASURES.values()]
         scores = [[one.auroc for one in by_mode[mode]] for mode in (first, second)]
         enough = len(scores[0]) > 1

@@ -31,8 +31,8 @@ def options(data_root, tmp_path):
 @pytest.mark.parametrize(
     ("formula", "expected"),
     [
-        ("sin(x) + x + (x + (x + (x - x))) - (x - x)", "sin(x) + 3*x"),
-        ("x - (sin(x) - (cos(x) - x))", "- sin(x) + cos(x)"),
+        ("sin(x) + x + (x + (x + (x - x))) - (x - x)", "3*x + sin(x)"),
+        ("x - (sin(x) - (cos(x) - x))", "cos(x) - sin(x)"),
         ("x * (x + x)", "x * (x + x)"),
         ("x - x", "0"),
         ("0.25 - -x", "0.25 - (-x)"),
@@ -44,6 +44,11 @@ def test_sums_are_collected_and_keep_their_value(formula, expected):
     x = torch.linspace(-3, 3, 31, dtype=torch.float64)
     if found != "0":
         assert torch.allclose(Formula(found).double()(x), Formula(formula).double()(x), atol=1e-12)
+
+
+def test_straight_lines_are_counted():
+    curves = tables._curves(["x + x", "x - (sin(x) - sin(x))", "sin(x)", "abs(x)", "cos(x - x)"])
+    assert tables._straight(curves) == 3
 
 
 def test_programs_see_each_feature_by_its_number():
@@ -72,10 +77,10 @@ def test_a_second_call_repeats_no_search_and_writes_the_same_tables(data_root, t
     with (tmp_path / "published_search_400_rows_1_epochs.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [(line["mode"], line["seed"]) for line in lines] == [
-        (mode, seed) for seed in ("42", "43") for mode in ("leak", "no leak", "relu")
+        (mode, seed) for seed in ("42", "43") for mode in ("leak", "no leak", "line", "relu")
     ]
     assert all(0 < float(line["auroc"]) <= 1 for line in lines)
-    assert [line["rows_drawn"] for line in lines] == ["40", "40", "0"] * 2
+    assert [line["rows_drawn"] for line in lines] == ["40", "40", "0", "0"] * 2
 
     def fail(*_):
         raise AssertionError("a finished search is repeated")
@@ -83,7 +88,7 @@ def test_a_second_call_repeats_no_search_and_writes_the_same_tables(data_root, t
     monkeypatch.setattr(example, "search", fail)
     example.main(arguments)
     assert (tmp_path / "neuro_symbolic.md").read_text() == page
-    assert "with the leak minus without" in page
+    assert "with the leak minus training rows alone" in page
     assert "all 40 of them are test rows" in page
     capsys.readouterr()
 
