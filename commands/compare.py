@@ -1,8 +1,6 @@
 """`axonlight compare`: run a study, and say what it found."""
 
 import argparse
-import json
-import shlex
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
 from .compare_answer import failure_line, printed_answer
-from .dotted_settings import split_settings
+from .dotted_settings import command_line, split_settings
 
 if TYPE_CHECKING:
     from ..comparison import Study
@@ -124,5 +122,4 @@ def _run(study: "Study", arguments: argparse.Namespace) -> int:
 
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command that leads to the same figures: the study and its settings, not how it was executed."""
-    settings = [f"--{key} {shlex.quote(json.dumps(value))}" for key, value in arguments.settings]
-    return " ".join(["axonlight compare", shlex.quote(arguments.study), *settings])
+    return command_line("compare", arguments.study, arguments.settings)

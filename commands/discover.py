@@ -1,8 +1,6 @@
 """`axonlight discover`: search for an activation, and say how good it is."""
 
 import argparse
-import json
-import shlex
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
-from .dotted_settings import split_settings
+from .dotted_settings import command_line, split_settings
 
 if TYPE_CHECKING:
     from ..discovery import Search, SearchResult
@@ -135,5 +133,4 @@ def _answer(result: "SearchResult") -> list[str]:
 
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command that leads to the same figures."""
-    settings = [f"--{key} {shlex.quote(json.dumps(value))}" for key, value in arguments.settings]
-    return " ".join(["axonlight discover", shlex.quote(arguments.search), *settings])
+    return command_line("discover", arguments.search, arguments.settings)

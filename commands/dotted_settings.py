@@ -1,12 +1,14 @@
 """Keys of a file as options: `--folds 5 --rope.auroc 0.02`, too many and too deep to declare."""
 
+import json
 import re
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ..errors import InputError
 
-__all__ = ["split_settings"]
+__all__ = ["command_line", "split_settings"]
 
 # YAML 1.1 takes a number such as 1e-3, without a point, for text.
 _NUMBER = re.compile(r"[+-]?[0-9]+[eE][+-]?[0-9]+")
@@ -44,6 +46,20 @@ def split_settings(
         else:
             settings.append((name[2:], _read(name, value if separator else _next(remaining, name))))
     return rest, settings
+
+
+def command_line(verb: str, file: str, settings: Sequence[tuple[str, Any]]) -> str:
+    r"""Return the command that gives a file with these settings to a verb.
+
+    Example:
+        >>> command_line("discover", "mine.yaml", [("data.root", "my data"), ("finalists.seeds", 5), ("name", "7")])
+        'axonlight discover mine.yaml --data.root \'my data\' --finalists.seeds 5 --name \'"7"\''
+    """
+    options = []
+    for key, value in settings:
+        plain = isinstance(value, str) and _read(key, value) == value
+        options.append(f"--{key} {shlex.quote(value if plain else json.dumps(value))}")
+    return " ".join([f"axonlight {verb} {shlex.quote(file)}", *options])
 
 
 def _next(remaining: Iterator[str], name: str) -> str:

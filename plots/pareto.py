@@ -76,7 +76,9 @@ def draw_pareto(
     _name_known(axes, known or {})
     if band is not None:
         _draw_band(axes, *band, low, high)
-    axes.margins(x=0.08)
+    if np.isfinite(size).any():  # one size alone would have ticks between the whole numbers
+        margin = 0.08 * float(np.nanmax(size) - np.nanmin(size)) or 1.0
+        axes.set_xlim(float(np.nanmin(size)) - margin, float(np.nanmax(size)) + margin)
     axes.set_ylim(low, high)
     outside = int(np.sum((score < low) | (score > high)))
     if outside:

@@ -121,17 +121,24 @@ def test_a_search_is_run_and_said_and_used(discover, tmp_path):
     assert main(["fit", "--config", "demo.yaml", "--model.network.activation", "library:quickstart", *few]) == 0
 
 
-def test_a_killed_search_goes_on_and_ends_as_one_that_was_not(discover, tmp_path):
-    seeds = ["--finalists", "{count: 2, seeds: 6}"]
-    command = [sys.executable, "-m", "axonlight", "discover", *TINY, *seeds]
-    child = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    ledger = tmp_path / FOLDER / "ledger.sqlite"
+def ended_at(done, number, folder, arguments):
+    """Start the command in a child, send it a signal once so many outcomes are stored, and return how it ended."""
+    command = [sys.executable, "-m", "axonlight", "discover", *arguments]
+    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while done_in(ledger) < 40 and time.monotonic() < deadline and child.poll() is None:
+    while done_in(folder / FOLDER / "ledger.sqlite") < done and time.monotonic() < deadline and child.poll() is None:
         time.sleep(0.02)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait(timeout=60)
-    assert child.returncode == -signal.SIGKILL
+    os.kill(child.pid, number)
+    _, err = child.communicate(timeout=60)
+    return child.returncode, err
+
+
+def test_an_interrupted_and_killed_search_goes_on_and_ends_as_one_that_was_not(discover, tmp_path):
+    seeds = ["--finalists", "{count: 2, seeds: 6}"]
+    code, err = ended_at(20, signal.SIGINT, tmp_path, [*TINY, *seeds])
+    assert code == 130
+    assert err.splitlines()[-1].endswith("ledger.sqlite, and the same command goes on")
+    assert ended_at(40, signal.SIGKILL, tmp_path, [*TINY, *seeds])[0] == -signal.SIGKILL
     assert not (tmp_path / FOLDER / "report.html").exists()
     code, out, err = discover(*TINY, *seeds)
     assert (code, err) == (0, "")
