@@ -51,7 +51,7 @@ def test_bash_reads_the_script(bash_script):
 def test_bash_completes(bash_script):
     (bash_script.parent / "spam_mine.yaml").write_text("trainer: {}\n")
     expected = [
-        ([""], {"fit", "validate", "test", "predict", "compare", "inspect", "data"}),
+        ([""], {"fit", "validate", "test", "predict", "compare", "discover", "inspect", "data"}),
         (["da"], {"data"}),
         (["data", ""], {"list", "get", "check"}),
         (["data", "get", "sp"], {"spambase"}),
