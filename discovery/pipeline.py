@@ -15,16 +15,16 @@ from .result import Contender
 from .search_settings import SearchSettings
 from .stages import Entry, Funnel, SearchBase, StageResult, StageRunner
 from .stages.gate import equal_after_normalisation, gate_recipe, spec_of
-from .stages.proxies import combined_score, proxy_recipe
+from .stages.proxies import proxy_recipe
 from .stages.training import (
     FEW_STEPS,
     by_contender,
     few_step_recipes,
     full_recipes,
+    mean_score,
     rung_name,
     rung_recipes,
     stage_seed,
-    training_loss,
     validated,
 )
 
@@ -70,8 +70,8 @@ class Pipeline:
             self._proxies(self.settings.proxies.rows, self.settings.proxies.keep)
         if self.settings.few_steps is not None:
             self._few_steps(self.settings.few_steps.steps, self.settings.few_steps.keep)
-        for epochs, keep in self.settings.halving.rungs:
-            self._rung(epochs, keep)
+        for rung in self.settings.halving.rungs:
+            self._rung(*rung)
         finalists, controls = self._finalists(drawn)
         known = [one for one in controls if one.kind == "known"]
         tested = self._test([finalists[0], *known])
@@ -135,24 +135,20 @@ class Pipeline:
         seed = stage_seed(self.settings.seed, _PROXIES)
         recipes = [proxy_recipe(self.base.key, spec, seed, rows) for spec in self._specs(self.funnel.alive)]
         self._judged(_PROXIES, *self.runner.run(_PROXIES, recipes))
-        alive = self.funnel.alive
-        names = ("gradient", "signal", "readout")
-        found = [{name: entry.candidate.scores[f"{_PROXIES}/{name}"] for name in names} for entry in alive]
-        for entry, score in zip(alive, combined_score(found), strict=True):
-            entry.candidate = entry.candidate.with_scores(**{f"{_PROXIES}/score": float(score)})
-        self.funnel.keep(f"{_PROXIES}/score", keep, sign=1)
+        self.funnel.keep(f"{_PROXIES}/lost_decades", keep, sign=-1)
 
     def _few_steps(self, steps: int, keep: int) -> None:
         recipes = few_step_recipes(self.base, self._specs(self.funnel.alive), self.settings.seed, steps)
         results, seconds = self.runner.run(FEW_STEPS, recipes)
-        self._judged(FEW_STEPS, [training_loss(result) for result in results], seconds)
+        self._judged(FEW_STEPS, [validated(result, "loss") for result in results], seconds)
         self.funnel.keep(f"{FEW_STEPS}/loss", keep, sign=-1)
 
-    def _rung(self, epochs: int, keep: int) -> None:
+    def _rung(self, epochs: int, keep: int, seeds: int) -> None:
         stage, metric = rung_name(epochs), self.base.metric
-        recipes = rung_recipes(self.base, self._specs(self.funnel.alive), self.settings.seed, epochs)
-        results, seconds = self.runner.run(stage, recipes)
-        self._judged(stage, [validated(result, metric) for result in results], seconds)
+        specs = self._specs(self.funnel.alive)
+        results, seconds = self.runner.run(stage, rung_recipes(self.base, specs, self.settings.seed, epochs, seeds))
+        scored = by_contender([validated(result, metric) for result in results], len(specs))
+        self._judged(stage, [mean_score(own, metric) for own in scored], seconds)
         self.funnel.keep(f"{stage}/{metric}", keep, sign=self.base.sign)
 
     def _finalists(self, drawn: Sequence[Entry]) -> tuple[tuple[Contender, ...], tuple[Contender, ...]]:

@@ -53,7 +53,7 @@ class SearchedCandidate:
     """A candidate and how far it came.
 
     Attributes:
-        candidate: With the scores of every stage: "gate/slope", "proxies/score", "few_steps/loss", "halving 2
+        candidate: With the scores of every stage: "gate/slope", "proxies/lost_decades", "few_steps/loss", "halving 2
             epochs/auroc", "finalists/auroc".
         reached: Name of the last stage that it entered.
         failure: Why it has no score there, or which candidate it equals; None if it has one.

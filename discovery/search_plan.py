@@ -42,8 +42,8 @@ class SearchPlan:
         if settings.few_steps is not None:
             found["few_steps"] = left * settings.few_steps.steps / self.steps_per_epoch
             left = min(left, settings.few_steps.keep)
-        for epochs, keep in settings.halving.rungs:
-            found[f"halving {epochs} epoch{'s' * (epochs > 1)}"] = float(left * epochs)
+        for epochs, keep, seeds in settings.halving.rungs:
+            found[f"halving {epochs} epoch{'s' * (epochs > 1)}"] = float(left * epochs * seeds)
             left = min(left, keep)
         seeds, known = settings.finalists.seeds, len(settings.controls.known)
         finalists = settings.finalists.count + known + settings.controls.random
@@ -63,7 +63,9 @@ class SearchPlan:
             stages.append(f"before training, best {settings.proxies.keep:,}")
         if settings.few_steps is not None:
             stages.append(f"{settings.few_steps.steps} steps, best {settings.few_steps.keep:,}")
-        stages += [f"{epochs} epoch{'s' * (epochs > 1)}, best {keep:,}" for epochs, keep in settings.halving.rungs]
+        for epochs, keep, seeds in settings.halving.rungs:
+            often = f" with {seeds} seeds" * (seeds > 1)
+            stages.append(f"{epochs} epoch{'s' * (epochs > 1)}{often}, best {keep:,}")
         finalists, known, random = settings.finalists, settings.controls.known, settings.controls.random
         return [
             " -> ".join(stages),

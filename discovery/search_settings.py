@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ..comparison.design.checks import (
     check_count,
@@ -86,7 +86,7 @@ class ProxySettings(_Part):
         512
     """
 
-    keep: int = 2000
+    keep: int = 3500
     rows: int = 512
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class ProxySettings(_Part):
 
 @dataclass(frozen=True)
 class FewStepSettings(_Part):
-    """The stage that trains for a few steps and looks at the training loss of the later half.
+    """The stage that trains for a few steps and looks at the validation loss then.
 
     Attributes:
         keep: How many candidates go on.
@@ -104,15 +104,23 @@ class FewStepSettings(_Part):
 
     Example:
         >>> FewStepSettings(keep=50).steps
-        12
+        24
     """
 
-    steps: int = 12
-    keep: int = 500
+    steps: int = 24
+    keep: int = 2000
 
     def __post_init__(self) -> None:
         check_count("steps", self.steps, 2)
         check_count("keep", self.keep)
+
+
+class Rung(NamedTuple):
+    """One rung of successive halving: epochs of a training, candidates kept, trainings of each."""
+
+    epochs: int
+    keep: int
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -122,36 +130,40 @@ class HalvingSettings(_Part):
     Attributes:
         epochs: Epochs of each rung, rising.
         keep: How many candidates each rung keeps, falling.
+        seeds: Trainings of a candidate whose mean decides, in each rung; None: one.
 
     Source:
         Jamieson and Talwalkar, "Non-stochastic best arm identification" (2016), arXiv 1502.07943; here every rung
         begins anew with a seed of its own, so that no candidate is kept for the luck of its first one.
 
     Example:
-        >>> HalvingSettings(epochs=[1, 3], keep=[20, 5]).rungs
-        ((1, 20), (3, 5))
+        >>> HalvingSettings(epochs=[1, 3], keep=[20, 5]).rungs[1]
+        Rung(epochs=3, keep=5, seeds=1)
     """
 
-    epochs: Sequence[int] = (2, 5, 15)
-    keep: Sequence[int] = (100, 30, 10)
+    epochs: Sequence[int] = (5, 10, 15)
+    keep: Sequence[int] = (600, 100, 10)
+    seeds: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        for key, example in (("epochs", "[2, 5, 15]"), ("keep", "[100, 30, 10]")):
+        if self.seeds is None:
+            object.__setattr__(self, "seeds", [1] * len(check_list("epochs", self.epochs, "[5, 10, 15]")))
+        for key, example in (("epochs", "[5, 10, 15]"), ("keep", "[600, 100, 10]"), ("seeds", "[1, 1, 3]")):
             values = check_list(key, getattr(self, key), example)
             object.__setattr__(self, key, tuple(check_count(f"{key}[{place}]", v) for place, v in enumerate(values)))
-        if len(self.epochs) != len(self.keep) or not self.epochs:
-            raise InputError(
-                f"keep lists {len(self.keep)} numbers for {len(self.epochs)} numbers of epochs; give one for each"
-            )
+            if len(getattr(self, key)) != len(self.epochs) or not self.epochs:
+                raise InputError(
+                    f"{key} lists {len(values)} numbers for {len(self.epochs)} numbers of epochs; give one for each"
+                )
         if list(self.epochs) != sorted(set(self.epochs)):
             raise InputError(f"epochs is {list(self.epochs)}; every rung must train longer than the one before")
         if list(self.keep) != sorted(self.keep, reverse=True):
             raise InputError(f"keep is {list(self.keep)}; no rung can keep more than the one before")
 
     @property
-    def rungs(self) -> tuple[tuple[int, int], ...]:
-        """Epochs and number kept, rung by rung."""
-        return tuple(zip(self.epochs, self.keep, strict=True))
+    def rungs(self) -> tuple[Rung, ...]:
+        """The rungs, the shortest training first."""
+        return tuple(map(Rung, self.epochs, self.keep, self.seeds or ()))
 
 
 @dataclass(frozen=True)
@@ -231,8 +243,8 @@ class SearchSettings:
     Example:
         >>> settings = SearchSettings.from_mapping({"base": "demo.yaml", "stages": {"halving": {"epochs": [1, 2],
         ...     "keep": [20, 10]}}, "finalists": {"count": 5}})
-        >>> settings.halving.rungs, settings.few_steps.steps, settings.finalists.count
-        (((1, 20), (2, 10)), 12, 5)
+        >>> settings.halving.epochs, settings.few_steps.steps, settings.finalists.count
+        ((1, 2), 24, 5)
     """
 
     base: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]

@@ -1,6 +1,8 @@
-"""What a network tells before it is trained: signal, gradients, and how much a linear readout gets from its features.
+"""What a network tells before it is trained: by how much signal and gradient vanish or explode on their way.
 
-Legend of shapes: B rows of the batch, N units of the last activation, C columns of the targets.
+Tried on 100 random formulas of up to 8 nodes (light network on Covertype), the sum of both in decades agrees best with
+the validation score after training: Spearman 0.65, the best ten among the first 54. For the fit of a ridge regression
+to the last features it is 0.21, with the best ten in the worse half.
 """
 
 import math
@@ -8,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from ...activations import is_activation
@@ -21,11 +21,7 @@ from ...comparison.runs.result import Result
 from ...errors import InputError
 from ...models import Task
 
-__all__ = ["combined_score", "measure_proxies", "proxy_recipe", "proxy_results"]
-
-# Wide last layers, such as those of convolutions, are read out through so many of their units.
-_MOST_UNITS = 256
-_RIDGE = 1e-2
+__all__ = ["measure_proxies", "proxy_recipe", "proxy_results"]
 
 
 def proxy_recipe(base: str, spec: str, seed: int, rows: int) -> dict[str, Any]:
@@ -71,8 +67,7 @@ def measure_proxies(task: nn.Module, x: Tensor, y: Tensor) -> dict[str, float]:
     Returns:
         `gradient`: logarithm (base 10) of the gradient norm of the first layer over that of the last; `signal`: the
         logarithm of the variance over rows of the last activation over that of the first, each the mean over units;
-        `readout`: share of the targets' variance that a ridge regression on the last activation, fitted to half of the
-        rows, explains in the other half; `loss`.
+        `lost_decades`: the sum of their sizes; `loss`.
 
     Raises:
         InputError: If a value is not finite, or the network has no activation.
@@ -95,12 +90,11 @@ def measure_proxies(task: nn.Module, x: Tensor, y: Tensor) -> dict[str, float]:
     found = {
         "gradient": _logarithm(first) - _logarithm(last),
         "signal": _logarithm(variances[-1]) - _logarithm(variances[0]),
-        "readout": _readout(list(seen.values())[-1], y),
         "loss": float(loss.detach()),
     }
-    if bad := [name for name, value in found.items() if not math.isfinite(value) and name != "readout"]:
+    if bad := [name for name, value in found.items() if not math.isfinite(value)]:
         raise InputError(f"{bad[0]} is not finite in the network as it is initialised")
-    return found
+    return {**found, "lost_decades": abs(found["gradient"]) + abs(found["signal"])}
 
 
 def _keep(seen: dict[int, Tensor], place: int, module: nn.Module, inputs: Any, output: Tensor) -> None:
@@ -115,44 +109,3 @@ def _loss(task: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def _logarithm(value: float) -> float:
     return math.log10(value) if value > 0 else -math.inf
-
-
-def _readout(features: Tensor, y: Tensor) -> float:
-    """Return the share of variance that a ridge regression on features (B, ...) explains in rows it has not seen."""
-    if y.dim() != 1 or len(y) < 4:
-        return math.nan
-    features = features.flatten(1)[:, :_MOST_UNITS].double()  # (B, N)
-    wanted = (y[:, None] if y.is_floating_point() else nn.functional.one_hot(y)).double()  # (B, C)
-    half = len(y) // 2
-    centre, scale = features[:half].mean(0), features[:half].std(0) + 1e-6
-    features, mean = (features - centre) / scale, wanted[:half].mean(0)
-    gram = features[:half].T @ features[:half] / half + _RIDGE * torch.eye(features.shape[1], dtype=torch.float64)
-    weights = torch.linalg.solve(gram, features[:half].T @ (wanted[:half] - mean) / half)
-    rest = wanted[half:] - mean
-    total = float(rest.square().sum())
-    return 1 - float((rest - features[half:] @ weights).square().sum()) / total if total else math.nan
-
-
-def combined_score(found: Sequence[Mapping[str, float]]) -> np.ndarray:
-    """Return one score per candidate from 0 to 1: the mean of its shares of candidates that are worse.
-
-    Best is a gradient and a signal that neither vanish nor explode on their way, and a good readout.
-
-    Args:
-        found: What `measure_proxies` gave for each.
-
-    Example:
-        >>> calm = {"gradient": 0.0, "signal": 0.0, "readout": 0.5, "loss": 0.7}
-        >>> wild = {"gradient": 3.0, "signal": -2.0, "readout": 0.1, "loss": 0.7}
-        >>> combined_score([wild, calm]).tolist()
-        [0.0, 1.0]
-    """
-    if len(found) < 2:
-        return np.ones(len(found))
-    goodness = {
-        "gradient": [-abs(item["gradient"]) for item in found],
-        "signal": [-abs(item["signal"]) for item in found],
-        "readout": [item["readout"] for item in found],
-    }
-    used = [np.asarray(values) for values in goodness.values() if np.isfinite(values).all()]
-    return np.mean([(rankdata(values) - 1) / (len(found) - 1) for values in used], axis=0)

@@ -14,10 +14,10 @@ __all__ = [
     "by_contender",
     "few_step_recipes",
     "full_recipes",
+    "mean_score",
     "rung_name",
     "rung_recipes",
     "stage_seed",
-    "training_loss",
     "validated",
 ]
 
@@ -42,23 +42,24 @@ def rung_name(epochs: int) -> str:
 
 
 def few_step_recipes(base: SearchBase, specs: Sequence[str], seed: int, steps: int) -> list[dict[str, Any]]:
-    """Return trainings of about so many steps in at least two passes, none of which looks at validation rows."""
-    batches = min(base.steps_per_epoch, math.ceil(steps / 2))
+    """Return trainings of so many steps, or a few more, that look at validation rows once, at their end."""
+    epochs = math.ceil(steps / base.steps_per_epoch)
     trainer = {
-        "max_epochs": max(2, round(steps / batches)),
-        "limit_train_batches": batches,
-        "limit_val_batches": 0,
+        "max_epochs": epochs,
+        "limit_train_batches": math.ceil(steps / epochs),
+        "check_val_every_n_epoch": epochs,
+        "limit_val_batches": steps,  # there may be many more, and each costs as much as a part of a step
         **_without_stopping(base),
     }
     seed = stage_seed(seed, FEW_STEPS)
     return [training_recipe(base.key, spec, seed, trainer) for spec in specs]
 
 
-def rung_recipes(base: SearchBase, specs: Sequence[str], seed: int, epochs: int) -> list[dict[str, Any]]:
-    """Return trainings of a rung, which look at validation rows once, at their end."""
+def rung_recipes(base: SearchBase, specs: Sequence[str], seed: int, epochs: int, seeds: int) -> list[dict[str, Any]]:
+    """Return trainings of a rung, seed after seed, which look at validation rows once, at their end."""
     trainer = {"max_epochs": epochs, "check_val_every_n_epoch": epochs, **_without_stopping(base)}
-    seed = stage_seed(seed, rung_name(epochs))
-    return [training_recipe(base.key, spec, seed, trainer) for spec in specs]
+    own = [stage_seed(seed, rung_name(epochs), number) for number in range(seeds)]
+    return [training_recipe(base.key, spec, one, trainer) for one in own for spec in specs]
 
 
 def full_recipes(
@@ -78,14 +79,20 @@ def _without_stopping(base: SearchBase) -> dict[str, Any]:
     return {"callbacks": kept, "num_sanity_val_steps": 0}
 
 
-def training_loss(result: StageResult) -> StageResult:
-    """Return the mean training loss of the last pass as the score."""
-    return _scored("loss", result, result.curves.get("train/loss", ()), None)
-
-
 def validated(result: StageResult, metric: str) -> StageResult:
     """Return the validation metric at the end, or at the best epoch of a run that may stop early, as the score."""
     return _scored(metric, result, result.curves.get(f"val/{metric}", ()), result.details.get("best_epoch"))
+
+
+def mean_score(results: Sequence[StageResult], metric: str) -> StageResult:
+    """Return the mean of a metric over the trainings of one candidate; it fails if one of them does.
+
+    Example:
+        >>> mean_score([StageResult({"auroc": 0.8}), StageResult({"auroc": 0.9})], "auroc").scores
+        {'auroc': 0.8500000000000001}
+    """
+    failed = next((result for result in results if result.error is not None), None)
+    return failed or StageResult({metric: math.fsum(result.scores[metric] for result in results) / len(results)})
 
 
 def _scored(name: str, result: StageResult, curve: Sequence[float], epoch: int | None) -> StageResult:

@@ -9,7 +9,7 @@ ENGINE = {"kind": "enumerate", "max_nodes": 4, "operators": ["mul", "sin", "cos"
 STAGES = {
     "proxies": {"keep": 8, "rows": 64},
     "few_steps": {"steps": 4, "keep": 6},
-    "halving": {"epochs": [1, 2], "keep": [4, 2]},
+    "halving": {"epochs": [1, 2], "keep": [4, 2], "seeds": [1, 2]},
 }
 
 

@@ -47,7 +47,7 @@ def test_every_candidate_is_accounted_for(found):
 def test_each_stage_keeps_the_best(found):
     frame = found.frame().set_index("formula")
     for score, following, best in (
-        ("proxies/score", "few_steps/loss", "nlargest"),
+        ("proxies/lost_decades", "few_steps/loss", "nsmallest"),
         ("few_steps/loss", "halving 1 epoch/auroc", "nsmallest"),
         ("halving 1 epoch/auroc", "halving 2 epochs/auroc", "nlargest"),
     ):

@@ -18,13 +18,13 @@ def test_round_trip_through_plain_data():
     )
     plain = settings.to_dict()
     assert plain["stages"]["proxies"] is None
-    assert plain["stages"]["halving"] == {"epochs": (1, 4), "keep": (20, 10)}
+    assert plain["stages"]["halving"] == {"epochs": (1, 4), "keep": (20, 10), "seeds": (1, 1)}
     assert SearchSettings.from_mapping(plain) == settings
 
 
 def test_an_empty_part_has_the_defaults():
     assert given(stages=None, gate=None, metric=None) == given()
-    assert given(stages={"few_steps": {}}).few_steps.steps == 12
+    assert given(stages={"few_steps": {}}).few_steps.steps == 24
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,10 @@ def test_an_empty_part_has_the_defaults():
         ({"stages": {"halving": None}}, "stages.halving is null"),
         ({"stages": {"halving": {"epochs": [5, 2], "keep": [9, 9]}}}, r"stages.halving.epochs is \[5, 2\]"),
         ({"stages": {"halving": {"epochs": [1, 2], "keep": [9]}}}, "stages.halving.keep lists 1 numbers for 2"),
+        (
+            {"stages": {"halving": {"epochs": [1], "keep": [9], "seeds": [1, 1]}}},
+            "stages.halving.seeds lists 2 numbers",
+        ),
         ({"stages": {"halving": {"epochs": [1, 2], "keep": [9, 10]}}}, r"stages.halving.keep is \[9, 10\]"),
         ({"stages": {"few_steps": {"steps": 1}}}, "stages.few_steps.steps is 1; it must be a whole number, at least 2"),
         ({"gate": {"max_growth": 0}}, "gate.max_growth is 0; it must be a number above 0"),

@@ -12,12 +12,12 @@ from axonlight.discovery.front import evaluation_cost, pareto_front, roughness
 from axonlight.discovery.search_settings import GateSettings
 from axonlight.discovery.stages import Funnel, StageResult
 from axonlight.discovery.stages.gate import equal_after_normalisation, gate_recipe, gate_results, spec_of
-from axonlight.discovery.stages.proxies import combined_score, measure_proxies
+from axonlight.discovery.stages.proxies import measure_proxies
 from axonlight.discovery.stages.runner import group_alike
+from axonlight.discovery.stages.training import mean_score
 from axonlight.errors import InputError
 from axonlight.models import ClassificationTask, DenseNetwork
 from scipy import integrate, stats
-from sklearn.linear_model import Ridge
 
 
 def candidate(text, **known):
@@ -97,20 +97,7 @@ def test_proxies_against_plain_torch(task_and_batch):
     assert found["gradient"] == pytest.approx(math.log10(gradients[0].norm() / gradients[-1].norm()), abs=1e-4)
     variances = [values.var(0).mean().item() for values in hidden[1:3]]
     assert found["signal"] == pytest.approx(math.log10(variances[1] / variances[0]), abs=1e-4)
-
-
-def test_readout_is_a_ridge_regression_on_the_last_activation(task_and_batch):
-    task, x, y = task_and_batch
-    outputs = {}
-    task.network.layers[-2].register_forward_hook(lambda module, inputs, output: outputs.update(last=output))
-    task(x)
-    features, wanted = outputs["last"].detach().double().numpy(), np.eye(2)[y]
-    first, rest = slice(0, 20), slice(20, 40)
-    scaled = (features - features[first].mean(0)) / (features[first].std(0, ddof=1) + 1e-6)
-    ridge = Ridge(alpha=0.01 * 20, fit_intercept=False).fit(scaled[first], wanted[first] - wanted[first].mean(0))
-    left = wanted[rest] - wanted[first].mean(0)
-    expected = 1 - np.square(left - ridge.predict(scaled[rest])).sum() / np.square(left).sum()
-    assert measure_proxies(task, x, y)["readout"] == pytest.approx(expected, abs=1e-6)
+    assert found["lost_decades"] == abs(found["gradient"]) + abs(found["signal"])
 
 
 def test_proxies_refuse_what_is_not_finite(task_and_batch):
@@ -119,9 +106,10 @@ def test_proxies_refuse_what_is_not_finite(task_and_batch):
         measure_proxies(task, x * torch.inf, y)
 
 
-def test_combined_score_leaves_out_what_nobody_has():
-    items = [{"gradient": g, "signal": 0.1 * g, "readout": math.nan} for g in (-3.0, 1.0, 2.0, 0.5)]
-    assert combined_score(items).tolist() == pytest.approx([0, 2 / 3, 1 / 3, 1])
+def test_a_candidate_fails_in_a_rung_with_one_of_its_seeds():
+    good, bad = StageResult({"auroc": 0.8}), StageResult(error="auroc is nan")
+    assert mean_score([good, bad, good], "auroc") == bad
+    assert mean_score([good, StageResult({"auroc": 0.6})], "auroc").scores["auroc"] == pytest.approx(0.7)
 
 
 # Front -----------------------------------------------------------------------------------------------------------
