@@ -17,12 +17,12 @@ ROPE, TEST_FRACTION = 0.01, 0.2
 METRICS = ("auroc", "accuracy")
 
 
-def report(rows: pd.DataFrame, formulas: Mapping[int, str], arms: Sequence[str], command: str) -> str:
+def report(rows: pd.DataFrame, formulas: Mapping[int, Mapping[str, str]], arms: Sequence[str], command: str) -> str:
     """Return the block of one budget.
 
     Args:
         rows: One per network and seed.
-        formulas: What the search of every split found.
+        formulas: By split and search, what it found.
         arms: Names of the networks, the heavy one first.
         command: What measured them.
     """
@@ -69,9 +69,14 @@ def _difference(found: Comparison) -> str:
     return f"{found.difference:+.4f} [{low:+.4f}, {high:+.4f}] {found.verdict}"
 
 
-def _formulas(formulas: Mapping[int, str]) -> str:
-    seeds: dict[str, list[int]] = {}
-    for seed, formula in formulas.items():
-        seeds.setdefault(formula, []).append(seed)
-    rows = [[f"`{formula}`", known_as(formula) or "", ", ".join(map(str, own))] for formula, own in seeds.items()]
-    return "What the searches found:\n\n" + table(["formula", "known as", "on the training rows of seeds"], rows)
+def _formulas(formulas: Mapping[int, Mapping[str, str]]) -> str:
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for seed, found in formulas.items():
+        for kind, formula in found.items():
+            seeds.setdefault((kind, formula), []).append(seed)
+    rows = [
+        [kind, f"`{formula}`", known_as(formula) or "", ", ".join(map(str, own))]
+        for (kind, formula), own in sorted(seeds.items(), key=lambda item: item[0][0] == "full")
+    ]
+    head = ["search", "formula", "known as", "on the training rows of seeds"]
+    return "What the searches found:\n\n" + table(head, rows)
