@@ -3,8 +3,8 @@
     python benchmarks/activation_doctor.py [--quick] [--rounds 15] [--threads 1]
 
 The same fit with and without it, held between steps and continued in turns, 100 steps at a time, so that every turn
-holds one examination at the default setting. Times are those of the processor, of all threads; the median over rounds of the
-ratio to the fit without it. Kinds:
+holds one examination at the default setting. Times are those of the processor, of all threads; the median over rounds
+of the ratio to the fit without it. Kinds:
 
     none       the fit alone
     idle       with a callback that does nothing: what Lightning takes for calling one
