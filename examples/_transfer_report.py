@@ -118,6 +118,8 @@ def tables(matrix: Matrix, command: str) -> str:
         f"took {seconds:,.0f} s in all; the searches took {searched:,.0f} s. {conditions}.",
         "**What the searches found**, each on its search half:",
         _searches(matrix),
+        "Rank correlation of a stage's score with the next one's, over the candidates that have both:",
+        _agreement(matrix),
         "**The matrix**, mean test score; in brackets the verdict on it against the own formula of the set (bold):",
         _matrix(matrix),
         "**Specialists**: difference to the specialist of the set (positive: the specialist is better), 95 % interval, "
@@ -151,6 +153,12 @@ def _searches(matrix: Matrix) -> str:
         )
     head = ["set", "rows: train / validation / own test", "found", "known as", "validation, chosen by"]
     return table([*head, "fresh seeds", "own test", "own test, minus ReLU", "seconds"], rows)
+
+
+def _agreement(matrix: Matrix) -> str:
+    rows = [[SETS[name].title, *(f"{one:+.2f}" for one in found["agreement"])] for name, found in matrix.found.items()]
+    stages = ["proxies with few steps", "few steps with the first rung", "first with the last", "last with ten seeds"]
+    return table(["set", *stages[: len(rows[0]) - 1]], rows)
 
 
 def _matrix(matrix: Matrix) -> str:

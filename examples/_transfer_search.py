@@ -93,6 +93,7 @@ def summary(result: SearchResult) -> dict[str, Any]:
         "by_rows": result.inflation.by_rows,
         "rows": {key: value for key, value in result.data.items() if key in ("train", "validation", "test")},
         "funnel": [[stage.name, stage.entered, stage.failed, stage.kept] for stage in result.stages],
+        "agreement": [stage.agreement for stage in result.stages if stage.score is not None][:-1],
         "seconds": result.seconds,
         "finalists": [one.name for one in result.finalists],
         "random": [_control(one.name, one.spec) for one in result.controls if one.kind == "random"],
