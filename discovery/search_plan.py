@@ -21,8 +21,8 @@ class SearchPlan:
         >>> from axonlight.discovery.search_settings import ControlSettings
         >>> settings = SearchSettings(base="demo.yaml", controls=ControlSettings(known=["relu"], random=2))
         >>> plan = SearchPlan(settings, epochs=15, steps_per_epoch=10)
-        >>> plan.costs["halving 2 epochs"], plan.costs["finalists"]
-        (1000.0, 1950.0)
+        >>> plan.costs["few_steps"], plan.costs["finalists"]
+        (8400.0, 1950.0)
         >>> print(plan.lines()[-1])
         winner and 1 known activation on the test rows, with 10 fresh seeds
     """

@@ -67,7 +67,7 @@ def _first_rung(result: SearchResult) -> Iterator[Drawing]:
     )  # fmt: skip
     told = "; ".join(f"{sizes[place]} nodes: {found[place].formula} {plain_number(scores[place])}" for place in front)
     caption = (
-        f"All {len(found):,} formulas that were trained in the first rung ({stage_name(rung.name)}, one seed): much of "
+        f"All {len(found):,} formulas that were trained in the first rung ({stage_name(rung.name)}): much of "
         "the difference is luck, which is why the best go on to longer training and more seeds."
     )
     yield Drawing(inline_svg(figure, "rung", f"{caption} {told}"), caption, told)
