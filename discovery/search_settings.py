@@ -108,7 +108,7 @@ class FewStepSettings(_Part):
     """
 
     steps: int = 24
-    keep: int = 2000
+    keep: int = 2400
 
     def __post_init__(self) -> None:
         check_count("steps", self.steps, 2)
@@ -142,13 +142,13 @@ class HalvingSettings(_Part):
     """
 
     epochs: Sequence[int] = (5, 10, 15)
-    keep: Sequence[int] = (600, 100, 10)
+    keep: Sequence[int] = (1000, 200, 10)
     seeds: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if self.seeds is None:
             object.__setattr__(self, "seeds", [1] * len(check_list("epochs", self.epochs, "[5, 10, 15]")))
-        for key, example in (("epochs", "[5, 10, 15]"), ("keep", "[600, 100, 10]"), ("seeds", "[1, 1, 3]")):
+        for key, example in (("epochs", "[5, 10, 15]"), ("keep", "[1000, 200, 10]"), ("seeds", "[1, 1, 3]")):
             values = check_list(key, getattr(self, key), example)
             object.__setattr__(self, key, tuple(check_count(f"{key}[{place}]", v) for place, v in enumerate(values)))
             if len(getattr(self, key)) != len(self.epochs) or not self.epochs:
