@@ -24,7 +24,7 @@ __all__ = ["SILENCE", "Digits", "main"]
 SILENCE = {"target": {"site": "model.features.4", "units": "0:8"}, "opsin": "silence"}
 
 
-class ConvolutionalNetwork(nn.Module):
+class ImageNetwork(nn.Module):
     """Two convolutions and a linear layer on images (B, 1, 8, 8)."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Digits(LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = ConvolutionalNetwork()
+        self.model = ImageNetwork()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits."""

@@ -30,7 +30,7 @@ def choose_executor(
 
     Example:
         >>> choose_executor("local", 2, folder=Path("runs"))
-        LocalExecutor(workers=2)
+        LocalExecutor(workers=2, keeps_workers=False)
     """
     if name == "local":
         return LocalExecutor(workers)

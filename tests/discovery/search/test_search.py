@@ -148,7 +148,6 @@ def test_a_search_that_is_killed_goes_on(csv, found, tmp_path):
         helpers = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(helpers)
         from axonlight.discovery import Search
-from axonlight.discovery.engines import GplearnEngine
 
         def kill(stage, total, done, failed):
             if stage == "finalists" and done:
