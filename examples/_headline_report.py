@@ -32,13 +32,18 @@ def report(rows: pd.DataFrame, formulas: Mapping[int, Mapping[str, str]], arms: 
     parts = [
         f"```\n{command}\n```",
         f"{dt.date.today()}, {versions}, {platform.system()} {platform.machine()} CPU, one thread; "
-        f"{len(seeds)} splits with a seed of their own ({seeds[0]}-{seeds[-1]}), {rows['epochs'].iloc[0]} epochs. "
+        f"{len(seeds)} splits with a seed of their own ({_listed(seeds)}), {rows['epochs'].iloc[0]} epochs. "
         f"Difference: the network minus the heavy one, paired by split, with the interval corrected for overlapping "
         f"training rows; verdicts at a region of equivalence of ±{ROPE}, adjusted (Holm) over the networks.",
         _scores(rows, seeds, arms),
         _formulas(formulas),
     ]
     return "\n\n".join(parts)
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    consecutive = list(seeds) == list(range(seeds[0], seeds[0] + len(seeds)))
+    return f"{seeds[0]}-{seeds[-1]}" if consecutive and len(seeds) > 1 else ", ".join(map(str, seeds))
 
 
 def verdicts(rows: pd.DataFrame, seeds: Sequence[int], arms: Sequence[str], metric: str) -> dict[str, Comparison]:

@@ -1,5 +1,6 @@
 """The tables of the transfer study: what was found, the matrix, specialists against general activations."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -156,7 +157,11 @@ def _searches(matrix: Matrix) -> str:
 
 
 def _agreement(matrix: Matrix) -> str:
-    rows = [[SETS[name].title, *(f"{one:+.2f}" for one in found["agreement"])] for name, found in matrix.found.items()]
+    # Not defined where all candidates have one score.
+    rows = [
+        [SETS[name].title, *("" if math.isnan(one) else f"{one:+.2f}" for one in found["agreement"])]
+        for name, found in matrix.found.items()
+    ]
     stages = ["proxies with few steps", "few steps with the first rung", "first with the last", "last with ten seeds"]
     return table(["set", *stages[: len(rows[0]) - 1]], rows)
 
@@ -199,7 +204,7 @@ def _specialists(matrix: Matrix) -> str:
 
 def _relu(matrix: Matrix) -> str:
     rows = []
-    for arm in (f"from_{name}" for name in matrix.sets):
+    for arm in (f"from_{name}" for name in matrix.found):
         cells = []
         for name in matrix.sets:
             found = matrix.against_relu(name, arm) if arm != f"from_{name}" else matrix.against_specialist(name, "relu")
