@@ -24,8 +24,9 @@ PUBLIC_CLASSES_OF = ("activations", "models", "datamodules", "callbacks", "metri
 MAXIMUM_LINES = 400
 
 # What each part of the package may import, beside itself. Arrows go down: a part knows only parts above it here.
-GROUND = {"__version__", "errors", "randomness"}
+GROUND = {"__version__", "batches", "errors", "randomness"}
 MAY_IMPORT = {
+    "batches": set(),
     "errors": set(),
     "randomness": set(),
     "configs": {"__version__"},
@@ -126,7 +127,10 @@ def relative_imports(path: Path) -> Iterator[tuple[str, ...]]:
 
 def public_objects() -> dict[str, object]:
     """Every class and function that a package, or a module of the root, lists in `__all__`."""
-    modules = [importlib.import_module(name) for name in (*PACKAGES, "axonlight.errors", "axonlight.randomness")]
+    modules = [
+        importlib.import_module(name)
+        for name in (*PACKAGES, "axonlight.batches", "axonlight.errors", "axonlight.randomness")
+    ]
     listed = {f"{module.__name__}.{name}": getattr(module, name) for module in modules for name in module_names(module)}
     return {name: item for name, item in listed.items() if inspect.isclass(item) or inspect.isfunction(item)}
 
