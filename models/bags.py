@@ -1,7 +1,7 @@
 """Ragged bags (the patches of each patient) packed one behind another, and the operations on them.
 
 Shapes: B bags (patients) of a batch, N rows (patches) of all bags together, D features of a row, K columns of
-weights, d width, G genes, C clinical covariates.
+weights, d width.
 
 Every operation works bag by bag on contiguous rows, so a bag's result depends on its own rows alone, to the last bit
 and whatever else stands in the batch, and no atomic additions make it differ from run to run. An empty bag gives
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..batches import MODALITIES, MultimodalInputs
 from ..errors import InputError
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "MultimodalInputs",
     "PackedBags",
     "pack",
+    "packed_slides",
     "segment_expand",
     "segment_mean",
     "segment_softmax",
@@ -29,8 +31,6 @@ __all__ = [
     "segment_weighted_sum",
     "split_bags",
 ]
-
-MODALITIES = ("rna", "slides", "clinical")  # the columns of `MultimodalInputs.present`
 
 
 class PackedBags(NamedTuple):
@@ -60,42 +60,17 @@ class PackedBags(NamedTuple):
         return self.pointers.diff()
 
 
-class MultimodalInputs(NamedTuple):
-    """What a multimodal network is called with; a batch of the data module is (inputs, target).
-
-    A tuple of tensors, which Lightning moves to the device as it stands. A modality that a patient lacks is filled
-    (a row of zeros, an empty bag) and marked in `present`; a network must look there and never at the filling.
-
-    Attributes:
-        rna: (B, G) expression; zeros where it is absent.
-        bags: (N, D) patch features of all patients, packed.
-        pointers: (B + 1,) int64, where each patient's patches begin and end.
-        clinical: (B, C) covariates; C may be 0.
-        present: (B, 3) bool, in the order of `MODALITIES`.
+def packed_slides(inputs: MultimodalInputs) -> PackedBags:
+    """Return the patches of multimodal inputs with their pointers.
 
     Example:
         >>> inputs = MultimodalInputs(
         ...     torch.zeros(2, 5), *pack([torch.ones(4, 3), torch.zeros(0, 3)]), torch.zeros(2, 0),
         ...     torch.tensor([[True, True, False], [True, False, False]]))
-        >>> inputs.num_patients, inputs.packed.num_bags
-        (2, 2)
+        >>> packed_slides(inputs).num_bags
+        2
     """
-
-    rna: Tensor
-    bags: Tensor
-    pointers: Tensor
-    clinical: Tensor
-    present: Tensor
-
-    @property
-    def packed(self) -> PackedBags:
-        """The patches with their pointers."""
-        return PackedBags(self.bags, self.pointers)
-
-    @property
-    def num_patients(self) -> int:
-        """B; `len` of this tuple is the number of its fields."""
-        return self.present.shape[0]
+    return PackedBags(inputs.bags, inputs.pointers)
 
 
 def pack(bags: Sequence[Tensor], names: Sequence[str] | None = None) -> PackedBags:
