@@ -162,8 +162,8 @@ def _agreement(matrix: Matrix) -> str:
         [SETS[name].title, *("" if math.isnan(one) else f"{one:+.2f}" for one in found["agreement"])]
         for name, found in matrix.found.items()
     ]
-    stages = ["proxies with few steps", "few steps with the first rung", "first with the last", "last with ten seeds"]
-    return table(["set", *stages[: len(rows[0]) - 1]], rows)
+    stages = ["a quarter of the epochs with all", "all epochs with ten seeds"]
+    return table(["set", *stages[1 - len(rows[0]) :]], rows)
 
 
 def _matrix(matrix: Matrix) -> str:
