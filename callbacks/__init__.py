@@ -1,12 +1,14 @@
-"""Callbacks: reproducible steps, termination, guards, progress, curves and pathways."""
+"""Callbacks: reproducible steps, termination, guards, progress, curves, pathways and prototypes."""
 
 from .activation_doctor import ActivationDoctor
 from .activation_recorder import ActivationRecorder
 from .efficiency_report import EfficiencyReport
 from .finite_loss import FiniteLoss
+from .kmeans_prototypes import KMeansPrototypes
 from .optogenetics import Optogenetics
 from .pathway_report import PathwayReport
 from .plain_progress import PlainProgress
+from .prototype_health import PrototypeWatch
 from .recording import read_activations
 from .step_seed import StepSeed
 from .termination import SaveOnTermination
@@ -17,9 +19,11 @@ __all__ = [
     "ActivationRecorder",
     "EfficiencyReport",
     "FiniteLoss",
+    "KMeansPrototypes",
     "Optogenetics",
     "PathwayReport",
     "PlainProgress",
+    "PrototypeWatch",
     "SaveOnTermination",
     "StepSeed",
     "TrainingCurves",

@@ -3,9 +3,9 @@
 Shapes: B bags (patients) of a batch, N rows (patches) of all bags together, D features of a row, K columns of
 weights, d width.
 
-Every operation works bag by bag on contiguous rows, so a bag's result depends on its own rows alone, to the last bit
-and whatever else stands in the batch, and no atomic additions make it differ from run to run. An empty bag gives
-zeros with zero gradients.
+Every operation works bag by bag on contiguous rows: a bag's result depends on its own rows alone, whatever else stands
+in the batch (a NaN stays in its bag), and no atomic additions make it differ from run to run. An empty bag gives zeros
+with zero gradients. Pointers may also be given as a list of ints, which spares the wait for a device.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ __all__ = [
     "MODALITIES",
     "MultimodalInputs",
     "PackedBags",
+    "Pointers",
     "pack",
     "packed_slides",
     "segment_expand",
@@ -31,6 +32,8 @@ __all__ = [
     "segment_weighted_sum",
     "split_bags",
 ]
+
+Pointers = Tensor | Sequence[int]
 
 
 class PackedBags(NamedTuple):
@@ -98,7 +101,7 @@ def pack(bags: Sequence[Tensor], names: Sequence[str] | None = None) -> PackedBa
     return PackedBags(torch.cat(list(bags)), sizes.cumsum(0))
 
 
-def split_bags(values: Tensor, pointers: Tensor) -> tuple[Tensor, ...]:
+def split_bags(values: Tensor, pointers: Pointers) -> tuple[Tensor, ...]:
     """Return one view per bag of packed values (N, ...).
 
     Raises:
@@ -108,14 +111,14 @@ def split_bags(values: Tensor, pointers: Tensor) -> tuple[Tensor, ...]:
         >>> [part.tolist() for part in split_bags(torch.arange(3), torch.tensor([0, 2, 2, 3]))]
         [[0, 1], [], [2]]
     """
-    bounds: list[int] = pointers.tolist()
+    bounds = _bounds(pointers)
     sizes = [end - start for start, end in pairwise(bounds)]
     if not sizes or bounds[0] != 0 or bounds[-1] != values.shape[0] or min(sizes) < 0:
         raise InputError(f"pointers is {bounds}; it must run from 0 to the {values.shape[0]} rows without decreasing")
     return torch.split(values, sizes)
 
 
-def segment_sum(values: Tensor, pointers: Tensor) -> Tensor:
+def segment_sum(values: Tensor, pointers: Pointers) -> Tensor:
     """Sum the rows of every bag: (N, ...) -> (B, ...).
 
     Example:
@@ -125,7 +128,7 @@ def segment_sum(values: Tensor, pointers: Tensor) -> Tensor:
     return torch.stack([part.sum(0) for part in split_bags(values, pointers)])
 
 
-def segment_mean(values: Tensor, pointers: Tensor) -> Tensor:
+def segment_mean(values: Tensor, pointers: Pointers) -> Tensor:
     """Average the rows of every bag: (N, ...) -> (B, ...); zeros for an empty bag.
 
     Example:
@@ -135,7 +138,7 @@ def segment_mean(values: Tensor, pointers: Tensor) -> Tensor:
     return torch.stack([part.sum(0) / max(part.shape[0], 1) for part in split_bags(values, pointers)])
 
 
-def segment_softmax(values: Tensor, pointers: Tensor) -> Tensor:
+def segment_softmax(values: Tensor, pointers: Pointers) -> Tensor:
     """Softmax over the rows of every bag, column by column: (N, ...) -> (N, ...).
 
     Example:
@@ -145,7 +148,7 @@ def segment_softmax(values: Tensor, pointers: Tensor) -> Tensor:
     return torch.cat([part.softmax(0) for part in split_bags(values, pointers)])
 
 
-def segment_weighted_sum(weights: Tensor, values: Tensor, pointers: Tensor) -> Tensor:
+def segment_weighted_sum(weights: Tensor, values: Tensor, pointers: Pointers) -> Tensor:
     """Sum the rows of every bag once per column of weights: (N, K), (N, d) -> (B, K, d).
 
     One matrix product per bag: the (N, K, d) tensor of single contributions never exists.
@@ -159,13 +162,16 @@ def segment_weighted_sum(weights: Tensor, values: Tensor, pointers: Tensor) -> T
     return torch.stack([weight_nK.T @ value_nd for weight_nK, value_nd in pairs])
 
 
-def segment_expand(values: Tensor, pointers: Tensor) -> Tensor:
+def segment_expand(values: Tensor, pointers: Pointers) -> Tensor:
     """Give every row the value of its bag: (B, ...) -> (N, ...).
 
     Example:
         >>> segment_expand(torch.tensor([7.0, 8.0, 9.0]), torch.tensor([0, 2, 2, 3]))
         tensor([7., 7., 9.])
     """
-    bounds: list[int] = pointers.tolist()
-    sizes = [end - start for start, end in pairwise(bounds)]
+    sizes = [end - start for start, end in pairwise(_bounds(pointers))]
     return torch.cat([value.expand(size, *value.shape) for value, size in zip(values, sizes, strict=True)])
+
+
+def _bounds(pointers: Pointers) -> list[int]:
+    return pointers.tolist() if isinstance(pointers, Tensor) else list(pointers)
