@@ -3,7 +3,7 @@
 Legend of shapes: B bags (patients), N patches of all bags together, K prototypes, D features, d width.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -136,26 +136,32 @@ class PrototypeEncoder(nn.Module):
                 f"patches have shape {tuple(features.shape)}; this encoder was built for (N, {self.in_features})"
             )
         penalized = self.training and torch.is_grad_enabled()
-        sharpened = penalized and self.penalty_weights["sharpening"] > 0
-        projected = rows_in_pieces(self.project, features, self.checkpoint_patches)
         prototypes = self.project(self.prototypes)
-        pieces: list[_Piece] = []
-        for first, last in bag_groups(pointers, self.checkpoint_patches):
-            rows = projected[pointers[first] : pointers[last]]
-            local = [pointer - pointers[first] for pointer in pointers[first : last + 1]]
-            # A batch in one piece has nothing to gain from being computed twice.
-            run = recomputed if 0 < self.checkpoint_patches < len(features) else _at_once
-            pieces.append(run(self._assign, rows, prototypes, local, with_weights, sharpened))
-        tokens, mass, weights, variances, sharpness = (_joined(parts) for parts in zip(*pieces, strict=True))
+        sharpened = penalized and self.penalty_weights["sharpening"] > 0
+        pieces = list(self._pieces(features, prototypes, pointers, with_weights, sharpened))
+        tokens, mass = torch.cat([piece.tokens for piece in pieces]), torch.cat([piece.mass for piece in pieces])
         if self.training:
             self._count(mass.detach())
         if penalized:
-            self._losses = self._penalties(prototypes, mass, sharpness)
+            self._losses = self._penalties(prototypes, mass, _joined([piece.sharpness for piece in pieces]))
+        weights, variances = _joined([piece.weights for piece in pieces]), _joined([p.variances for p in pieces])
         return PrototypeReading(self.tokens(tokens), mass, weights, variances)
 
     def project(self, features: Tensor) -> Tensor:
         """Map features (N, D), of patches or prototypes, to where they are compared (N, d)."""
         return self.activation(self.projection(features.to(self.projection.weight.dtype)))
+
+    def _pieces(
+        self, features: Tensor, prototypes: Tensor, pointers: list[int], with_weights: bool, sharpened: bool
+    ) -> Iterator["_Piece"]:
+        """Yield the results of groups of bags."""
+        projected = rows_in_pieces(self.project, features, self.checkpoint_patches)
+        # A batch in one piece has nothing to gain from being computed twice.
+        run = recomputed if 0 < self.checkpoint_patches < len(features) else _at_once
+        for first, last in bag_groups(pointers, self.checkpoint_patches):
+            rows = projected[pointers[first] : pointers[last]]
+            local = [pointer - pointers[first] for pointer in pointers[first : last + 1]]
+            yield run(self._assign, rows, prototypes, local, with_weights, sharpened)
 
     def _assign(
         self, rows: Tensor, prototypes: Tensor, pointers: list[int], with_weights: bool, sharpened: bool
@@ -167,7 +173,7 @@ class PrototypeEncoder(nn.Module):
         # What a rule gives an empty bag (a start, a prior) says nothing about the patient.
         filled = torch.tensor(pointers, device=rows.device).diff().gt(0).view(-1, 1, 1)
         tokens = torch.where(filled, found.tokens, 0).to(self.projection.weight.dtype)
-        return tokens, found.mass, found.weights if with_weights else None, found.variances, sharpness
+        return _Piece(tokens, found.mass, found.weights if with_weights else None, found.variances, sharpness)
 
     # Penalties and health --------------------------------------------------------------------------------------
 
@@ -252,18 +258,23 @@ class PrototypeEncoder(nn.Module):
         return {**self.__dict__, "_losses": {}}
 
 
-_Piece = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
+class _Piece(NamedTuple):
+    """The result of a group of bags."""
+
+    tokens: Tensor
+    mass: Tensor
+    weights: Tensor | None
+    variances: Tensor | None
+    sharpness: Tensor | None
 
 
-def _at_once(function: Any, *arguments: Any) -> Any:
+def _at_once(function: Callable[..., _Piece], *arguments: Any) -> _Piece:
     return function(*arguments)
 
 
 def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
     tensors = [part for part in parts if part is not None]
-    if len(tensors) < 2:
-        return tensors[0] if tensors else None
-    return torch.cat(tensors)
+    return torch.cat(tensors) if tensors else None
 
 
 def _check(sizes: dict[str, int], penalties: dict[str, float], checkpoint_patches: int) -> None:

@@ -5,7 +5,7 @@ Legend of shapes: n patches of one bag, S patches of the sample, K prototypes, D
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -157,8 +157,9 @@ def _cluster(points: np.ndarray, count: int, seed: int, restarts: int) -> tuple[
     from sklearn.cluster import MiniBatchKMeans
 
     state = derive_seed(seed, "prototypes", "k-means") % 2**32
-    model = MiniBatchKMeans(count, n_init=restarts, batch_size=4096, random_state=state).fit(points)
-    return model.cluster_centers_, model.predict(points)
+    options: dict[str, Any] = {"n_init": restarts, "batch_size": 4096, "random_state": state}
+    model = MiniBatchKMeans(count, **options).fit(points)
+    return np.asarray(model.cluster_centers_), np.asarray(model.predict(points))
 
 
 def _generator(seed: int, position: int) -> torch.Generator:

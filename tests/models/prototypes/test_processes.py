@@ -1,0 +1,39 @@
+"""Two gloo processes with unequal bags learn what one process learns from all bags."""
+
+import importlib.util
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPT = Path(__file__).with_name("one_of_two.py")
+specification = importlib.util.spec_from_file_location("one_of_two", SCRIPT)
+one_of_two = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(one_of_two)
+
+
+@pytest.fixture(scope="module")
+def by_rank(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ranks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    commands = [[sys.executable, str(SCRIPT), str(rank), port, str(folder)] for rank in range(2)]
+    children = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
+    for child in children:
+        _, errors = child.communicate(timeout=300)
+        assert child.returncode == 0, errors
+    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+
+
+@pytest.mark.parametrize("rule", one_of_two.RULES)
+def test_gradients_of_every_step_are_those_of_one_process(rule, by_rank):
+    alone = one_of_two.steps(rule, slice(None))
+    for rank in by_rank:
+        for step, expected in zip(rank[rule]["gradients"], alone["gradients"], strict=True):
+            torch.testing.assert_close(step, expected, rtol=1e-9, atol=1e-11)
+    added = by_rank[0][rule]["usage"] + by_rank[1][rule]["usage"]
+    torch.testing.assert_close(added, alone["usage"], rtol=1e-9, atol=1e-11)
