@@ -2,7 +2,8 @@
 
 from .. import __version__ as _version  # noqa: F401  (refuses `import baselines` from the checkout)
 from .classification import classification_floors
+from .cox import RidgeCox
 from .regression import regression_floors
 from .ridge_logistic import RidgeLogistic
 
-__all__ = ["RidgeLogistic", "classification_floors", "regression_floors"]
+__all__ = ["RidgeCox", "RidgeLogistic", "classification_floors", "regression_floors"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 
-__all__ = ["check_names", "checked_classes", "checked_features"]
+__all__ = ["check_names", "checked_classes", "checked_features", "checked_survival"]
 
 
 def checked_features(name: str, x: Any, rows: int, width: int | None = None) -> np.ndarray:
@@ -72,3 +72,27 @@ def check_names(floors: Sequence[str], known: Collection[str]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             raise InputError(f"there is no floor '{name}', only {', '.join(known)}{hint}")
+
+
+def checked_survival(name: str, time: Any, event: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return times as float64 (N,) and events as bool (N,).
+
+    Args:
+        name: What messages call the rows.
+        time: Array-like of positive numbers.
+        event: Array-like of 0 and 1.
+
+    Raises:
+        InputError: If they are not two columns of one length, or a value is not allowed.
+    """
+    times, events = np.asarray(time, dtype=np.float64), np.asarray(event, dtype=np.float64)
+    if times.ndim != 1 or times.shape != events.shape:
+        raise InputError(f"time and event of {name} have shapes {times.shape} and {events.shape}; both must be (N,)")
+    for key, values, wrong, allowed in (
+        ("time", times, ~(np.isfinite(times) & (times > 0)), "positive"),
+        ("event", events, (events != 0) & (events != 1), "1 (happened) or 0 (censored)"),
+    ):
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise InputError(f"{key} of {name} is {values[row]:g} in row {row}; it must be {allowed}")
+    return times, events > 0

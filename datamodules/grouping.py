@@ -18,7 +18,7 @@ def row_fingerprints(features: Any, target: np.ndarray) -> np.ndarray:
 
     Args:
         features: Pandas table of the feature columns.
-        target: (N,) classes or numbers.
+        target: (N,) classes or numbers, or several columns (N, K) of them.
 
     Example:
         >>> import pandas as pd
@@ -29,7 +29,9 @@ def row_fingerprints(features: Any, target: np.ndarray) -> np.ndarray:
     from pandas import util
 
     hash_rows: Any = util.hash_pandas_object
-    return hash_rows(features.assign(**{"": target}), index=False).to_numpy()
+    columns = target.reshape(len(target), -1).T
+    named = {" " * place: column for place, column in enumerate(columns)}
+    return hash_rows(features.assign(**named), index=False).to_numpy()
 
 
 def count_duplicates_across(fingerprints: np.ndarray, split: Split) -> int:

@@ -36,8 +36,9 @@ class TableDataModule(LightningDataModule):
     """Serve a table that fits in memory: rows divided, columns encoded, batches `(x, y)`.
 
     `x` is float32 (B, F). `y` is int64 (B,) with the class of each row, for two classes too, or float32
-    (B,) for regression. Whatever is fitted (scaler, medians, known levels) is fitted on training rows only
-    and travels in the checkpoint, so that later predictions use the same numbers.
+    (B,) for regression, or float32 (B, 2) with time and event for survival. Whatever is fitted (scaler, medians,
+    known levels) is fitted on training rows only and travels in the checkpoint, so that later predictions use the
+    same numbers.
 
     A subclass says where the table comes from: `source`, `read`, `target`, `make_encoder` and, if it has any,
     `group`.
@@ -50,7 +51,7 @@ class TableDataModule(LightningDataModule):
         fold: The part that tests, 0 to `num_folds` - 1.
         num_folds: Number of parts for cross-validation.
         split_seed: Seed of the split, apart from the seed of initialisation and order.
-        stratify: Whether every part gets its share of every class (no effect on regression).
+        stratify: Whether every part gets its share of every class, or of the events (no effect on regression).
         keep_duplicates_together: Whether rows equal in every feature and the target stay on one side.
         limit_rows: Number of rows to use; None uses all.
         limit_seed: Draw the `limit_rows` rows at random with this seed; None takes the first ones.
@@ -172,7 +173,7 @@ class TableDataModule(LightningDataModule):
 
     @property
     def task(self) -> str:
-        """`binary`, `multiclass` or `regression`."""
+        """`binary`, `multiclass`, `regression` or `survival`."""
         return self.target.task
 
     @property
@@ -244,7 +245,7 @@ class TableDataModule(LightningDataModule):
         target = self.target.encode(frame, self.source)
         self.encoder.check(frame, self.source)
         copies = row_fingerprints(frame[self._feature_columns], target)
-        strata = target if self.stratify and self.task != "regression" else None
+        strata = self._strata(target)
         split = self.divide(frame, strata, self._groups(frame, copies))
         self._refuse_one_class(split, target)
         duplicates = count_duplicates_across(copies, split)
@@ -258,6 +259,12 @@ class TableDataModule(LightningDataModule):
         self._apply_restored(divided)
         return divided
 
+    def _strata(self, target: np.ndarray) -> np.ndarray | None:
+        """Return what every part gets its share of: classes, or events."""
+        if not self.stratify or self.task == "regression":
+            return None
+        return target[:, 1].astype(np.int64) if self.task == "survival" else target
+
     @property
     def _feature_columns(self) -> list[str]:
         return [*self.encoder.numeric, *self.encoder.levels]
@@ -270,7 +277,9 @@ class TableDataModule(LightningDataModule):
         return copies if group is None else connected_labels(group, copies)
 
     def _refuse_one_class(self, split: Split, target: np.ndarray) -> None:
-        if self.task == "regression":
+        if self.task == "survival" and not target[split.train, 1].any():
+            raise InputError(f"all {len(split.train)} training rows of {self.source} are censored; use another split")
+        if self.task in ("regression", "survival"):
             return
         for part, rows in (("training", split.train), ("validation", split.validation), ("test", split.test)):
             if len(rows) and len(np.unique(target[rows])) < 2:

@@ -26,7 +26,7 @@ class Target:
 
     Args:
         column: Name of the column.
-        task: "binary", "multiclass" or "regression".
+        task: "binary", "multiclass" or "regression" ("survival" has a class of its own).
         labels: Values of the column as text, in class order; empty for regression.
         positive: Labels that are class 1, all others being class 0 (binary only); empty takes the second
             label.
@@ -41,7 +41,7 @@ class Target:
     """
 
     column: str
-    task: TaskName
+    task: TaskName | Literal["survival"]
     labels: tuple[str, ...] = ()
     positive: tuple[str, ...] = ()
     names: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""TCGA cohorts: does the event happen within some months, told from gene expression?
+"""TCGA cohorts: when does the event happen, or does it within some months, told from gene expression?
 
 Shapes: G genes, C encoded columns of covariates.
 """
@@ -7,18 +7,22 @@ import difflib
 import logging
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
 from ...errors import InputError, shown
+from ..survival_target import SurvivalTarget, check_survival
 from ..targets import Target
 from .covariates import Covariates
 from .matrix import SampleMatrix
 from .quantities import SampleJoin
 from .sample_table import SampleTable, join_labels
 from .split_files import find_split, read_split
+from .survival_views import CLINICAL, clinical_columns, pathway_means, standardized
 from .tcga_patients import ENDPOINTS, Endpoint, find_cohort, read_cohort
 
 if TYPE_CHECKING:
@@ -27,14 +31,16 @@ if TYPE_CHECKING:
 __all__ = ["TCGA"]
 
 log = logging.getLogger(__name__)
+Part = Literal["train", "validation", "test"]
 
 
 class TCGA(SampleTable):
-    r"""Tell from gene expression whether an event happens to a patient within some months.
+    r"""Tell from gene expression when an event happens to a patient, or whether it does within some months.
 
-    A row is a patient, not a slide. Class 1: the event happened within `months`; class 0: the patient was followed
-    for `months` without it. Who was censored earlier belongs to neither: these patients are left out, counted, logged
-    and kept in `left_out`. The features are the genes, then the covariates.
+    A row is a patient, not a slide. With `task: survival` the target is the time in months and the event (1 =
+    happened). Else class 1: the event happened within `months`; class 0: the patient was followed for `months` without
+    it. Who was censored earlier belongs to neither: these patients are left out, counted, logged and kept in
+    `left_out`. The features are the genes, then the covariates.
 
     `fold` alone takes the published five folds: the samples that a file lists as `val` test, and `val_fraction` of
     the training patients validate. With `num_folds`, or neither, the rows are divided as in every table.
@@ -50,9 +56,12 @@ class TCGA(SampleTable):
         cohort: Name of the cohort in the names of the files, such as blca or stad.
         endpoint: "os" (death from any cause), "dss" (death from the disease: others are censored) or "pfi"
             (progression).
-        months: The time that the event must happen within.
+        months: The time that the event must happen within (classes).
+        task: "binary" for the two classes, "survival" for time and event.
         covariates: Columns of metadata and clinical table that are features too, such as age, is_female, stage, grade.
             Missing numbers become the median of the training rows, missing text, stage 0 and grade GX `unknown`.
+        floor_covariates: Columns that the clinical floor of survival sees, whether or not the network does; None: those
+            of age, is_female and stage that there are.
         fold: The part that tests: the number of a published split, or 0 to `num_folds` - 1.
         num_folds: Number of parts of a cross-validation of your own.
         **options: See `TableDataModule`. `predict_path` is a matrix of the same form.
@@ -63,7 +72,8 @@ class TCGA(SampleTable):
 
     Raises:
         InputError: If a file is missing or damaged, rows of a patient disagree, there is no such cohort, endpoint,
-            fold or covariate, or no patient is left in one of the classes.
+            fold or covariate, no patient is left in one of the classes, or, for survival, a time is not positive or
+            everybody is censored.
 
     Example:
         >>> import pathlib, tempfile
@@ -94,6 +104,8 @@ class TCGA(SampleTable):
         covariates: list[str] | None = None,
         fold: int | None = None,
         num_folds: int | None = None,
+        task: Literal["binary", "survival"] = "binary",
+        floor_covariates: list[str] | None = None,
         **options: Any,
     ) -> None:
         listed = fold is not None and num_folds is None
@@ -106,7 +118,9 @@ class TCGA(SampleTable):
             raise InputError(f"endpoint is '{endpoint}'; it must be 'os', 'dss' or 'pfi'{hint}")
         if not 0 < months < float("inf"):
             raise InputError(f"months is {months}; it must be a positive number")
-        self.cohort, self.endpoint, self.months = cohort, endpoint, months
+        if task not in ("binary", "survival"):
+            raise InputError(f"task is '{task}'; it must be 'binary' or 'survival'")
+        self.cohort, self.endpoint, self.months, self._survival = cohort, endpoint, months, task == "survival"
         files = find_cohort(root, cohort)
         published = read_split(find_split(files.splits, fold)) if listed else None
         matrix = SampleMatrix.open(files.rna)
@@ -115,9 +129,16 @@ class TCGA(SampleTable):
         events = self._read.patients["event"].astype(str).to_dict()
         join = join_labels(matrix, events, str(files.metadata), ("an outcome", "expression"))
         self.patients = self._read.patients.loc[list(join.groups)]
-        used = self._with_classes()
+        if self._survival:
+            outcome = (self.patients[name].to_numpy() for name in ("months", "event"))
+            check_survival(list(join.groups), *outcome, str(files.metadata))
+        used = self.patients if self._survival else self._with_classes()
         found = Covariates.choose(used, _checked(covariates or []), (), "median", self._tables)
-        labels = used.loc[:, [self._event, *found.names]]
+        outcomes = ["months", "event"] if self._survival else [self._event]
+        labels = used.loc[:, [*outcomes, *found.names]]
+        self._floor_covariates = _checked(
+            [name for name in CLINICAL if name in used.columns] if floor_covariates is None else floor_covariates
+        )
         self.unite(matrix, matrix.columns, labels, join, found, self._reasons(used, join), published)
         self._report()
 
@@ -161,9 +182,10 @@ class TCGA(SampleTable):
             (slides > 1).sum(),
             slides.max(),
         )
-        counts = np.bincount(self.labels[self._event].to_numpy())
-        names = ", ".join(f"{count} {what}" for count, what in zip(counts, self.class_names, strict=True))
-        log.info("%s: %d patients are used (%s)", self.cohort, len(self.labels), names)
+        if not self._survival:
+            counts = np.bincount(self.labels[self._event].to_numpy())
+            names = ", ".join(f"{count} {what}" for count, what in zip(counts, self.class_names, strict=True))
+            log.info("%s: %d patients are used (%s)", self.cohort, len(self.labels), names)
         for reason, patients in self.left_out.items():
             log.warning("%s: left out are %d %s (%s)", self.cohort, len(patients), reason, shown(patients))
         if self._read.repeated:
@@ -188,7 +210,9 @@ class TCGA(SampleTable):
 
     @cached_property
     def target(self) -> Target:
-        """Whether the event happened within `months`."""
+        """Time and event, or whether the event happened within `months`."""
+        if self._survival:
+            return SurvivalTarget("months", event="event")
         return Target(self._event, "binary", ("0", "1"), names=(f"no {self._event}", self._event))
 
     @property
@@ -196,6 +220,52 @@ class TCGA(SampleTable):
         """The folder of the cohort and the one that holds it."""
         folder = self.matrix.path.parent
         return [folder, folder.parent]
+
+    def patient_names(self, part: Part) -> list[str]:
+        """Return the names of the patients who train, validate or test, in the order of their rows."""
+        return [self._row_names[row] for row in getattr(self.rows, part)]
+
+    @cached_property
+    def _row_names(self) -> list[str]:
+        return self.sample_names
+
+    def survival_targets(self, part: Part) -> Tensor:
+        """Return time and event of the patients who train, validate or test, float32 (rows, 2).
+
+        Raises:
+            InputError: If the task is another.
+        """
+        self._require_survival()
+        return self._divided.target[torch.from_numpy(getattr(self.rows, part))]
+
+    def floor_views(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return what simple models of survival see: name -> (training rows, test rows), each (rows, columns).
+
+        `rna` is what the network sees of the genes, `pathway_means` the means of the measured values in every set of
+        the hierarchy, if there is one, `clinical` the `floor_covariates`. All is encoded and scaled by the training
+        rows.
+
+        Raises:
+            InputError: If the task is another.
+        """
+        self._require_survival()
+        train, test = (getattr(self, f"{part}_dataloader")().tensors[0].numpy() for part in ("train", "test"))
+        genes = len(self.gene_names)
+        views = {"rna": (train[:, :genes], test[:, :genes])}
+        if self.hierarchy is not None:
+            shift, unit = (np.asarray(self.encoder.fitted[key][:genes]) for key in ("mean", "scale"))
+            measured = (part * unit + shift for part in views["rna"])
+            means = (pathway_means(part, self.gene_names, self.hierarchy) for part in measured)
+            views["pathway_means"] = standardized(*means)
+        if self._floor_covariates:
+            used: Any = self.patients.loc[self._row_names]
+            encoded = clinical_columns(used, self._floor_covariates, self.rows, self._tables)
+            views["clinical"] = (encoded[self.rows.train], encoded[self.rows.test])
+        return views
+
+    def _require_survival(self) -> None:
+        if not self._survival:
+            raise InputError("task is 'binary'; set data.task to 'survival' for times, events and their floors")
 
 
 def _checked(covariates: list[str]) -> list[str]:

@@ -263,7 +263,7 @@ class ReplicaTask(LightningModule):
     # Optimisation ----------------------------------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
-        """Bring the tasks' metrics to the device of the replicas.
+        """Show the tasks the data, and bring their metrics to the device of the replicas.
 
         Raises:
             InputError: With several processes, whose gradients nobody would add up.
@@ -271,6 +271,7 @@ class ReplicaTask(LightningModule):
         if self.trainer.world_size > 1:
             raise InputError(f"replicas were given {self.trainer.world_size} processes; set trainer.devices to 1")
         for task in self._tasks:
+            task.use_data(getattr(self.trainer, "datamodule", None))
             task.to(self.device)
 
     def configure_optimizers(self) -> Any:

@@ -183,10 +183,10 @@ class Task(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch; the epoch's mean is logged as ``train/loss``."""
         x, target = batch
-        check_batch(self.network, len(x))
+        check_batch(self.network, len(target))
         loss = self.total_loss(self(x), target)
-        self._loss_sum = self._loss_sum.to(loss.device) + loss.detach() * len(x)
-        self._loss_rows += len(x)
+        self._loss_sum = self._loss_sum.to(loss.device) + loss.detach() * len(target)
+        self._loss_rows += len(target)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -202,6 +202,7 @@ class Task(LightningModule):
             prog_bar=True,
             on_step=False,
             on_epoch=True,
+            batch_size=len(batch[-1]),  # that of inputs of several modalities cannot be told from their tensors
         )
         self._loss_sum, self._loss_rows = torch.zeros_like(self._loss_sum), 0
 
@@ -229,7 +230,7 @@ class Task(LightningModule):
     def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection, mean_loss: MeanMetric) -> None:
         x, target = batch
         outputs = self(x)
-        mean_loss.update(self.total_loss(outputs, target), weight=len(x))
+        mean_loss.update(self.total_loss(outputs, target), weight=len(target))
         metrics.update(self.total_predictions(outputs), target)
 
     def _log_metrics(self, metrics: MetricCollection, mean_loss: MeanMetric, loss_name: str) -> None:
@@ -246,8 +247,12 @@ class Task(LightningModule):
 
     # Optimisation ----------------------------------------------------------------------------------------------
 
+    def use_data(self, data: Any) -> None:
+        """Take from the data module, or None, what loss and metrics need beside batches: here nothing."""
+
     def setup(self, stage: str) -> None:
-        """Compile the network (never the task: compiled `self.log` calls crash in torch 2.13)."""
+        """Look at the data; compile the network (never the task: compiled `self.log` calls crash in torch 2.13)."""
+        self.use_data(getattr(self.trainer, "datamodule", None))
         if self.compile_network:
             self.network.compile()
 
