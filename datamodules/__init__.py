@@ -3,6 +3,7 @@
 from .few_shot import FewShotBatch, FewShotSequences
 from .images import CIFAR10, Digits
 from .loading import InMemoryLoader
+from .multimodal import MultimodalSurvival
 from .named import BreastCancer, Covertype, Higgs, NamedData, Spambase
 from .omics import TCGA, ExpressionData, Proteomics
 from .simulation import (
@@ -14,6 +15,7 @@ from .simulation import (
     random_hierarchy,
     simulate_pathways,
 )
+from .slides import simulate_slides
 from .table import TableDataModule
 from .tabular import TabularData
 
@@ -28,6 +30,7 @@ __all__ = [
     "FewShotSequences",
     "Higgs",
     "InMemoryLoader",
+    "MultimodalSurvival",
     "NamedData",
     "PlantedPathways",
     "Proteomics",
@@ -40,4 +43,5 @@ __all__ = [
     "expected_auroc",
     "random_hierarchy",
     "simulate_pathways",
+    "simulate_slides",
 ]
