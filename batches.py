@@ -19,7 +19,7 @@ class MultimodalInputs(NamedTuple):
     The bags are packed: the patches of patient b are rows `pointers[b]` to `pointers[b + 1]` of `bags`; a patient
     without slides has an empty bag. Where RNA or clinical columns are absent their rows are 0.
 
-    Its length is that of a tuple, 5; the number of patients is `len(inputs.present)`.
+    Its length is that of a tuple, 5; the number of patients is `num_patients`.
 
     Args:
         rna: (B, G) encoded expression.
@@ -46,3 +46,8 @@ class MultimodalInputs(NamedTuple):
     pointers: "Tensor"
     clinical: "Tensor"
     present: "Tensor"
+
+    @property
+    def num_patients(self) -> int:
+        """B, the number of patients."""
+        return self.present.shape[0]

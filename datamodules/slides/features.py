@@ -169,8 +169,11 @@ def _load(path: Path) -> Any:
         raise InputError(
             f"{path} is no file of plain tensors (weights_only=True refuses it); save its features as a tensor"
         ) from error
-    except (OSError, EOFError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path} is no readable file of torch ({str(error).splitlines()[0]}); get it again") from error
+    except Exception as error:  # what is no such file may fail in any way: a text, for instance, by a KeyError
+        why = str(error).partition("\n")[0]
+        raise InputError(
+            f"{path} is no readable file of torch ({type(error).__name__}: {why}); get it again"
+        ) from error
 
 
 def _array(features: torch.Tensor) -> np.ndarray:

@@ -137,7 +137,7 @@ class BagLoader(InMemoryLoader):
                 persistent_workers=True,
                 collate_fn=_as_it_is,
             )
-        return iter(self._workers)
+        return _plainly(self._workers)
 
 
 class _Plan:
@@ -151,6 +151,14 @@ class _Plan:
 
     def __len__(self) -> int:
         return len(self.batches)
+
+
+def _plainly(batches: "DataLoader[SurvivalBatch]") -> Iterator[SurvivalBatch]:
+    """Iterate; what a worker refuses is refused in its own words, without its traceback."""
+    try:
+        yield from batches
+    except InputError as error:
+        raise InputError(str(error).rstrip().rpartition(f"{InputError.__name__}: ")[2]) from None
 
 
 def _as_it_is(batch: Any) -> Any:
