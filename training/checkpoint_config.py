@@ -23,7 +23,7 @@ from .config_files import is_text
 __all__ = ["check_fit", "check_stimulation", "requested_checkpoint", "resolve_checkpoint", "stored_config"]
 
 # Filled by links from the data; a stored value would contradict data with other columns instead of being checked.
-LINKED = ("in_features", "num_classes", "feature_names", "hierarchy")
+LINKED = ("in_features", "num_classes", "feature_names", "hierarchy", "patch_features", "clinical_features")
 
 
 def requested_checkpoint(arguments: list[str]) -> tuple[str | None, Path]:

@@ -95,6 +95,8 @@ class AxonlightCLI(LightningCLI):
             ("data.num_classes", "model.init_args.num_classes"),
             ("data.feature_names", "model.init_args.feature_names"),
             ("data.hierarchy", "model.init_args.hierarchy"),
+            ("data.num_patch_features", "model.init_args.patch_features"),
+            ("data.num_clinical", "model.init_args.clinical_features"),
         ]:
             parser.link_arguments(source, target, apply_on="instantiate")
 

@@ -3,7 +3,6 @@
 Shapes: B batch, T time bins.
 """
 
-from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 import torch
@@ -37,6 +36,8 @@ class SurvivalTask(Task):
         in_features: Width of the input; linked to the data on the command line.
         feature_names: Names of the features; given to a network that declares them, kept in the checkpoint.
         hierarchy: What is known about the features; given to a network that declares it, kept in the checkpoint.
+        patch_features: Width of a patch of whole slides; given to a network that declares it.
+        clinical_features: Number of clinical columns; given to a network that declares it.
         loss: "discrete" (hazards of bins), "cox", "deephit" or "mtlr".
         num_bins: T.
         bin_ends: (T,) ends of the bins, of which the last is only the last time of survival curves; None: from the
@@ -72,6 +73,8 @@ class SurvivalTask(Task):
         in_features: int,
         feature_names: list[str] | None = None,
         hierarchy: Hierarchy | None = None,
+        patch_features: int = 0,
+        clinical_features: int = 0,
         loss: SurvivalLoss = "discrete",
         num_bins: int = 4,
         bin_ends: list[float] | None = None,
@@ -101,6 +104,7 @@ class SurvivalTask(Task):
             scheduler_interval=scheduler_interval,
             activation_lr=activation_lr,
             compile_network=compile_network,
+            modality_sizes={"patch_features": patch_features, "clinical_features": clinical_features},
         )
         self.alpha, self.ranking, self.ties = alpha, ranking, ties
         self._bins_are_given = bin_ends is not None
@@ -189,19 +193,24 @@ class SurvivalTask(Task):
         self.bin_ends = equal_event_bins(target, self.num_bins).to(self.bin_ends)
         self._bins_are_known = True
 
-    def fit_baseline(self, batches: Iterable[Any]) -> None:
-        """Find Cox's baseline hazard at `bin_ends` with the log hazards of training rows (Breslow)."""
-        rows = [(self.total_predictions(self(x)).double(), target) for x, target in batches]
-        risk, target = (torch.cat(parts) for parts in zip(*rows, strict=True))
-        self.baseline_hazard = breslow_hazard(risk, target, self.bin_ends).to(self.bin_ends)
+    def set_baseline(self, log_hazard: Tensor, target: Tensor) -> None:
+        """Find Cox's baseline hazard at `bin_ends` (Breslow).
+
+        Args:
+            log_hazard: (N,) of the training rows.
+            target: (N, 2) time and event.
+        """
+        self.baseline_hazard = breslow_hazard(log_hazard, target, self.bin_ends.to(target)).to(self.bin_ends)
 
     # Steps -----------------------------------------------------------------------------------------------------
 
     def on_predict_start(self) -> None:
         """Find Cox's baseline hazard, if the data tell the training rows."""
-        data: Any = getattr(self.trainer, "datamodule", None)
-        if self.form == "cox" and data is not None:
-            self.fit_baseline(map(self.trainer.strategy.batch_to_device, data.train_dataloader()))
+        if self.form == "cox" and getattr(self.trainer, "datamodule", None) is not None:
+            data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue]
+            batches = map(self.trainer.strategy.batch_to_device, data.train_dataloader())
+            rows = [(self.total_predictions(self(x)), target) for x, target in batches]
+            self.set_baseline(*(torch.cat(parts) for parts in zip(*rows, strict=True)))
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return risk and survival curve (B, 1 + T) of a batch of inputs, or of inputs and targets."""

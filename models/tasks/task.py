@@ -7,7 +7,7 @@ import copy
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Self
 
 import torch
@@ -22,6 +22,7 @@ from torchmetrics import MeanMetric, MetricCollection
 
 from ...errors import InputError
 from ...structures import Hierarchy
+from ..auxiliary_losses import auxiliary_losses
 from ..head_outputs import HeadOutputs
 from .hyperparameters import plain_hyperparameters, with_activation
 from .optimization import check_batch, check_gradients, check_groups, parameter_groups
@@ -67,6 +68,7 @@ class Task(LightningModule):
         scheduler_interval: Literal["epoch", "step"],
         activation_lr: float | None,
         compile_network: bool,
+        modality_sizes: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         self.optimizer = optimizer
@@ -75,7 +77,9 @@ class Task(LightningModule):
         self.activation_lr = activation_lr
         self.compile_network = compile_network
         self.feature_names = feature_names
-        self._build_network = functools.partial(build_network, network, in_features, out_features, feature_names)
+        self._build_network = functools.partial(
+            build_network, network, in_features, out_features, feature_names, modality_sizes=modality_sizes
+        )
         # That of the data may be meant for other networks.
         self._takes_hierarchy = "hierarchy" in accepted_names(network)
         self.hierarchy = hierarchy if self._takes_hierarchy else None
@@ -86,6 +90,7 @@ class Task(LightningModule):
         self.val_loss = MeanMetric()
         self.test_metrics = self.metrics().clone(prefix="test/")
         self.test_loss = MeanMetric()
+        self._adds_losses = any(hasattr(module, "auxiliary_losses") for module in self.network.modules())
         self._learned: set[str] = set()
         self._steps_seen = 0
         # Plain tensors rather than self.log: one logged value per step costs as much as a small network's step.
@@ -144,7 +149,7 @@ class Task(LightningModule):
         if "activation" not in accepted_names(network):
             raise InputError("an activation is given, but the network has no argument activation")
         chosen = functools.partial(network, activation=activation)
-        self._build_network = functools.partial(build_network, chosen, *sizes)
+        self._build_network = functools.partial(build_network, chosen, *sizes, **self._build_network.keywords)
         self._hparams = AttributeDict(with_activation(self.hparams, activation))
 
     @property
@@ -185,6 +190,8 @@ class Task(LightningModule):
         x, target = batch
         check_batch(self.network, len(target))
         loss = self.total_loss(self(x), target)
+        if self._adds_losses:
+            loss = sum(auxiliary_losses(self.network).values(), start=loss)
         self._loss_sum = self._loss_sum.to(loss.device) + loss.detach() * len(target)
         self._loss_rows += len(target)
         return loss
@@ -329,11 +336,12 @@ def build_network(
     out_features: int,
     feature_names: list[str] | None,
     hierarchy: Hierarchy | None = None,
+    modality_sizes: Mapping[str, int] | None = None,
 ) -> nn.Module:
-    """Call the factory with the sizes, and with feature names and hierarchy where the network declares them."""
+    """Call the factory with the sizes, and with names, hierarchy and other sizes where the network declares them."""
     if in_features is None:
         raise InputError("the data do not say how wide they are; a data module needs the attribute num_features")
-    known = {"feature_names": feature_names, "hierarchy": hierarchy}
+    known = {"feature_names": feature_names, "hierarchy": hierarchy, **(modality_sizes or {})}
     accepted = accepted_names(factory)
     given = {name: value for name, value in known.items() if value is not None and name in accepted}
     return factory(in_features, out_features, **given)
