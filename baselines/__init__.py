@@ -5,5 +5,13 @@ from .classification import classification_floors
 from .cox import RidgeCox
 from .regression import regression_floors
 from .ridge_logistic import RidgeLogistic
+from .survival import survival_floors, survival_risks
 
-__all__ = ["RidgeCox", "RidgeLogistic", "classification_floors", "regression_floors"]
+__all__ = [
+    "RidgeCox",
+    "RidgeLogistic",
+    "classification_floors",
+    "regression_floors",
+    "survival_floors",
+    "survival_risks",
+]

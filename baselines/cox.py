@@ -125,7 +125,7 @@ class RidgeCox:
             likelihood = PartialLikelihood(time[train], event[train])
             weights = np.zeros(inner.shape[1])
             for place in np.argsort(-self.alphas):
-                weights = _fitted(inner, likelihood, self.alphas[place] * self._unit, weights, 1e-6)
+                weights = _fitted(inner, likelihood, float(self.alphas[place]) * self._unit, weights, 1e-6)
                 risk = (x - centre) @ (rotation @ weights)
                 if self.choose_by == "c_index":
                     found[place] += _concordance(risk[rest], time[rest], event[rest])

@@ -28,10 +28,10 @@ class PartialLikelihood:
         time, event = time[self.order], event[self.order]
         self.dead = np.flatnonzero(event)
         times = time[self.dead]
-        # patients from here on are at risk; the events of one time are a run of the dead
+        # patients from here on are at risk
         self.first_at_risk = np.searchsorted(time, times, side="left")
-        self.first, self.end = (np.searchsorted(times, times, side=side) for side in ("left", "right"))
-        self.fraction = (np.arange(len(times)) - self.first) / (self.end - self.first)
+        self.tie, size = np.unique(times, return_inverse=True, return_counts=True)[1:]
+        self.fraction = (np.arange(len(times)) - (np.cumsum(size) - size)[self.tie]) / size[self.tie]
 
     def negative_log(self, log_hazard: np.ndarray) -> float:
         """Return the negative log partial likelihood of log hazards (N,)."""
@@ -47,8 +47,9 @@ class PartialLikelihood:
             values: (N,), in the order of time.
         """
         from_here = np.cumsum(values[::-1])[::-1]
-        run = np.concatenate([[0.0], np.cumsum(values[self.dead])])
-        return from_here[self.first_at_risk] - self.fraction * (run[self.end] - run[self.first])
+        # summed tie by tie: differences of running sums would lose small values that follow large ones
+        tied = np.bincount(self.tie, values[self.dead])
+        return from_here[self.first_at_risk] - self.fraction * tied[self.tie]
 
     def over_events(self, values: np.ndarray) -> np.ndarray:
         """Return, for each patient, the sum over the events that see the patient at risk, (N,): the transpose.
@@ -57,8 +58,7 @@ class PartialLikelihood:
             values: (E,).
         """
         found = np.cumsum(np.bincount(self.first_at_risk, values, minlength=len(self.order)))
-        run = np.concatenate([[0.0], np.cumsum(self.fraction * values)])
-        found[self.dead] -= run[self.end] - run[self.first]
+        found[self.dead] -= np.bincount(self.tie, self.fraction * values)[self.tie]
         return found
 
 

@@ -11,6 +11,7 @@ from .plain_progress import PlainProgress
 from .prototype_health import PrototypeWatch
 from .recording import read_activations
 from .step_seed import StepSeed
+from .survival_report import SurvivalReport
 from .termination import SaveOnTermination
 from .training_curves import TrainingCurves
 
@@ -26,6 +27,7 @@ __all__ = [
     "PrototypeWatch",
     "SaveOnTermination",
     "StepSeed",
+    "SurvivalReport",
     "TrainingCurves",
     "read_activations",
 ]

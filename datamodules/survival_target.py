@@ -3,7 +3,7 @@
 Shapes: N rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,20 @@ class SurvivalTarget(Target):
         check_survival(rows, values[:, 0], values[:, 1], path)
         return values.astype(np.float32)
 
+    def strata(self, values: np.ndarray) -> np.ndarray:
+        """Return the events (N,): every part of a split gets its share of them."""
+        return values[:, 1].astype(np.int64)
+
+    def check_parts(self, parts: Mapping[str, np.ndarray], source: str) -> None:
+        """Look at times and events of each part of a split.
+
+        Raises:
+            InputError: If everybody who trains is censored.
+        """
+        training = parts["training"]
+        if not training[:, 1].any():
+            raise InputError(f"all {len(training)} training rows of {source} are censored; use more rows or stratify")
+
 
 def check_survival(names: Sequence[str], time: Any, event: Any, source: str) -> None:
     """Refuse times and events that no analysis may see.
@@ -83,7 +97,7 @@ def check_survival(names: Sequence[str], time: Any, event: Any, source: str) -> 
         (~np.isin(events, (0, 1)), "an event that is neither 1 (happened) nor 0 (censored)"),
     ):
         if wrong.any():
-            patients = [str(names[row]) for row in np.flatnonzero(wrong)]
+            patients = [str(names[row]) for row in np.flatnonzero(wrong).tolist()]
             count = f"{len(patients)} patients of {source} have" if len(patients) > 1 else f"1 patient of {source} has"
             raise InputError(f"{count} {what} ({shown(patients)}); correct the table or remove them")
     if not events.any():

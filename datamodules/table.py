@@ -194,6 +194,16 @@ class TableDataModule(LightningDataModule):
         return hierarchy_of(self._knowledge, self.measurements, self.folders, self.source)
 
     @property
+    def num_patch_features(self) -> int:
+        """Width of a patch of whole slides: 0, as a table has none."""
+        return 0
+
+    @property
+    def num_clinical(self) -> int:
+        """Number of columns that stand apart from the features as a modality of their own: 0."""
+        return 0
+
+    @property
     def measurements(self) -> list[str]:
         """The features that a hierarchy can hold: all, less covariates where a subclass has some."""
         return self.feature_names
@@ -245,9 +255,10 @@ class TableDataModule(LightningDataModule):
         target = self.target.encode(frame, self.source)
         self.encoder.check(frame, self.source)
         copies = row_fingerprints(frame[self._feature_columns], target)
-        strata = self._strata(target)
+        strata = self.target.strata(target) if self.stratify else None
         split = self.divide(frame, strata, self._groups(frame, copies))
-        self._refuse_one_class(split, target)
+        parts = {"training": split.train, "validation": split.validation, "test": split.test}
+        self.target.check_parts({name: target[rows] for name, rows in parts.items()}, self.source)
         duplicates = count_duplicates_across(copies, split)
         if duplicates:
             rank_zero_info(
@@ -259,12 +270,6 @@ class TableDataModule(LightningDataModule):
         self._apply_restored(divided)
         return divided
 
-    def _strata(self, target: np.ndarray) -> np.ndarray | None:
-        """Return what every part gets its share of: classes, or events."""
-        if not self.stratify or self.task == "regression":
-            return None
-        return target[:, 1].astype(np.int64) if self.task == "survival" else target
-
     @property
     def _feature_columns(self) -> list[str]:
         return [*self.encoder.numeric, *self.encoder.levels]
@@ -275,19 +280,6 @@ class TableDataModule(LightningDataModule):
             return group
         copies = np.unique(fingerprints, return_inverse=True)[1]
         return copies if group is None else connected_labels(group, copies)
-
-    def _refuse_one_class(self, split: Split, target: np.ndarray) -> None:
-        if self.task == "survival" and not target[split.train, 1].any():
-            raise InputError(f"all {len(split.train)} training rows of {self.source} are censored; use another split")
-        if self.task in ("regression", "survival"):
-            return
-        for part, rows in (("training", split.train), ("validation", split.validation), ("test", split.test)):
-            if len(rows) and len(np.unique(target[rows])) < 2:
-                only = self.class_names[int(target[rows[0]])]
-                raise InputError(
-                    f"all {len(rows)} {part} rows of {self.source} are of one class ('{only}' of target "
-                    f"'{self.target.column}'); use more rows, other fractions or stratify"
-                )
 
     # What was fitted, and how it travels.
 

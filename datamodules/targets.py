@@ -4,6 +4,7 @@ Shapes: N rows.
 """
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -107,6 +108,26 @@ class Target:
                     f"known labels are {_shortened(self.labels)}"
                 )
         return np.array([position[text] for text in texts], dtype=np.int64)
+
+    def strata(self, values: np.ndarray) -> np.ndarray | None:
+        """Return what every part of a split gets its share of, (N,): the classes; None for regression."""
+        return None if self.task == "regression" else values
+
+    def check_parts(self, parts: Mapping[str, np.ndarray], source: str) -> None:
+        """Look at the encoded values of each part of a split.
+
+        Raises:
+            InputError: If all rows of a part are of one class.
+        """
+        if self.task == "regression":
+            return
+        for part, values in parts.items():
+            if len(values) and len(np.unique(values)) < 2:
+                raise InputError(
+                    f"all {len(values)} {part} rows of {source} are of one class "
+                    f"('{self.class_names[int(values[0])]}' of target '{self.column}'); use more rows, other fractions "
+                    "or stratify"
+                )
 
 
 def check_task(task: str) -> None:

@@ -33,14 +33,14 @@ MAY_IMPORT = {
     "datasets": GROUND,
     "activations": GROUND,
     "metrics": GROUND,
-    "plots": GROUND,
+    "plots": GROUND | {"metrics"},
     "structures": GROUND,
     "baselines": GROUND | {"metrics"},
     "models": GROUND | {"activations", "metrics", "structures"},
     "datamodules": GROUND | {"datasets", "structures"},
     "attribution": GROUND | {"activations", "models", "plots", "structures"},
     "stimulation": GROUND | {"activations", "metrics", "models", "plots", "structures"},
-    "callbacks": GROUND | {"activations", "attribution", "baselines", "models", "plots", "stimulation"},
+    "callbacks": GROUND | {"activations", "attribution", "baselines", "metrics", "models", "plots", "stimulation"},
     "training": GROUND
     | {
         "activations",

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.utilities.seed import isolate_rng
 
-from ...callbacks import Optogenetics, PathwayReport, SaveOnTermination, TrainingCurves
+from ...callbacks import Optogenetics, PathwayReport, SaveOnTermination, SurvivalReport, TrainingCurves
 from ...datamodules import TableDataModule
 from ...models import Task
 from ...training.run_builder import RunBuilder
@@ -36,6 +36,7 @@ _WRITERS = (
     PathwayReport,
     ProgressBar,
     SaveOnTermination,
+    SurvivalReport,
     TrainingCurves,
 )
 

@@ -16,7 +16,7 @@ from .covariates import Covariates
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CLINICAL", "clinical_columns", "pathway_means", "standardized"]
+__all__ = ["CLINICAL", "clinical_columns", "measured_pathway_means", "pathway_means"]
 
 # What every cohort of this form says about its patients, at diagnosis.
 CLINICAL = ("age", "is_female", "stage")
@@ -58,8 +58,16 @@ def clinical_columns(patients: "pd.DataFrame", names: Sequence[str], split: Spli
     return encoder.fit(frame.iloc[split.train], source).transform(frame, source).astype(np.float64)
 
 
-def standardized(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return columns less the mean and divided by the standard deviation of the training rows."""
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
-    deviation = np.where(deviation > 0, deviation, 1.0)
-    return (train - mean) / deviation, (test - mean) / deviation
+def measured_pathway_means(
+    encoded: np.ndarray, encoder: TableEncoder, genes: Sequence[str], hierarchy: Hierarchy
+) -> np.ndarray:
+    """Return `pathway_means` of the values as they were measured: genes of large variance count more than scaled ones.
+
+    Args:
+        encoded: (N, G), what the fitted encoder made of the genes, which are its first numeric columns.
+        encoder: The encoder.
+        genes: Names of the G genes.
+        hierarchy: Its features are some of the genes.
+    """
+    shift, unit = (np.asarray(encoder.fitted[key][: len(genes)]) for key in ("mean", "scale"))
+    return pathway_means(encoded * unit + shift, genes, hierarchy)

@@ -22,7 +22,7 @@ from .matrix import SampleMatrix
 from .quantities import SampleJoin
 from .sample_table import SampleTable, join_labels
 from .split_files import find_split, read_split
-from .survival_views import CLINICAL, clinical_columns, pathway_means, standardized
+from .survival_views import CLINICAL, clinical_columns, measured_pathway_means
 from .tcga_patients import ENDPOINTS, Endpoint, find_cohort, read_cohort
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ class TCGA(SampleTable):
         join = join_labels(matrix, events, str(files.metadata), ("an outcome", "expression"))
         self.patients = self._read.patients.loc[list(join.groups)]
         if self._survival:
-            outcome = (self.patients[name].to_numpy() for name in ("months", "event"))
-            check_survival(list(join.groups), *outcome, str(files.metadata))
+            months, event = (self.patients[name].to_numpy() for name in ("months", "event"))
+            check_survival(list(join.groups), months, event, str(files.metadata))
         used = self.patients if self._survival else self._with_classes()
         found = Covariates.choose(used, _checked(covariates or []), (), "median", self._tables)
         outcomes = ["months", "event"] if self._survival else [self._event]
@@ -238,12 +238,11 @@ class TCGA(SampleTable):
         self._require_survival()
         return self._divided.target[torch.from_numpy(getattr(self.rows, part))]
 
-    def floor_views(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def floor_views(self) -> dict[str, tuple[np.ndarray, ...]]:
         """Return what simple models of survival see: name -> (training rows, test rows), each (rows, columns).
 
         `rna` is what the network sees of the genes, `pathway_means` the means of the measured values in every set of
-        the hierarchy, if there is one, `clinical` the `floor_covariates`. All is encoded and scaled by the training
-        rows.
+        the hierarchy, if there is one, `clinical` the `floor_covariates`.
 
         Raises:
             InputError: If the task is another.
@@ -251,12 +250,11 @@ class TCGA(SampleTable):
         self._require_survival()
         train, test = (getattr(self, f"{part}_dataloader")().tensors[0].numpy() for part in ("train", "test"))
         genes = len(self.gene_names)
-        views = {"rna": (train[:, :genes], test[:, :genes])}
+        views: dict[str, tuple[np.ndarray, ...]] = {"rna": (train[:, :genes], test[:, :genes])}
         if self.hierarchy is not None:
-            shift, unit = (np.asarray(self.encoder.fitted[key][:genes]) for key in ("mean", "scale"))
-            measured = (part * unit + shift for part in views["rna"])
-            means = (pathway_means(part, self.gene_names, self.hierarchy) for part in measured)
-            views["pathway_means"] = standardized(*means)
+            views["pathway_means"] = tuple(
+                measured_pathway_means(part, self.encoder, self.gene_names, self.hierarchy) for part in views["rna"]
+            )
         if self._floor_covariates:
             used: Any = self.patients.loc[self._row_names]
             encoded = clinical_columns(used, self._floor_covariates, self.rows, self._tables)
