@@ -9,6 +9,7 @@ from .forest import draw_forest
 from .funnel import draw_funnel
 from .hierarchy import draw_hierarchy
 from .importance import draw_calibrated_importance
+from .kaplan_meier import plot_kaplan_meier
 from .learning_bands import draw_learning_bands
 from .light_schedule import draw_light
 from .median_bands import draw_median_bands
@@ -40,4 +41,5 @@ __all__ = [
     "draw_sankey",
     "draw_snapped_curves",
     "draw_training_curves",
+    "plot_kaplan_meier",
 ]

@@ -79,10 +79,11 @@ def count_pairs(risk: Tensor, time: Tensor, event: Tensor) -> ConcordanceCounts:
     ranks, lower, at_most = ranked(risk[order])
     places = event[order].nonzero()[:, 0]
     later, lower, at_most = later[places], lower[places], at_most[places]
-    below = counts_below(ranks, later, lower)
-    has_ties = bool((at_most - lower > 1).any())
-    equal = counts_below(ranks, later, at_most) - below if has_ties else torch.zeros_like(below)
-    return ConcordanceCounts(order[places], later, below, equal)
+    if not (at_most - lower > 1).any():
+        below = counts_below(ranks, later, lower)
+        return ConcordanceCounts(order[places], later, below, torch.zeros_like(below))
+    below, up_to = counts_below(ranks, later.repeat(2), torch.cat([lower, at_most])).chunk(2)
+    return ConcordanceCounts(order[places], later, below, up_to - below)
 
 
 def concordance_index(risk: Any, time: Any, event: Any) -> Tensor:

@@ -5,12 +5,13 @@ Words: time, from 0 on, in any unit; event, 1 = it happened at that time, 0 = ce
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...errors import InputError, shown
 
-__all__ = ["as_column", "checked_rows", "checked_target", "split_target"]
+__all__ = ["as_column", "as_tensor", "checked_rows", "checked_target", "refuse", "split_target"]
 
 
 def split_target(target: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,15 +21,20 @@ def split_target(target: Tensor) -> tuple[Tensor, Tensor]:
     return target[:, 0], target[:, 1]
 
 
+def as_tensor(values: Any) -> Tensor:
+    """Return values without their gradient; arrays, columns of tables and lists are copied (some are read-only)."""
+    return values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.array(values))
+
+
 def as_column(name: str, values: Any, rows: int | None = None) -> Tensor:
     """Return values as float64 (B,), or raise InputError; (B, 1) is taken for (B,), as networks have one output."""
-    column = torch.as_tensor(values).detach()
+    column = as_tensor(values)
     if column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
     if column.ndim != 1 or (rows is not None and len(column) != rows):
         wanted = "(B,)" if rows is None else f"({rows},), one value per patient"
         raise InputError(f"{name} has the shape {tuple(column.shape)}; it must be {wanted}")
-    return column.to(torch.float64)
+    return column.to(torch.float64).contiguous()
 
 
 def refuse(name: str, is_bad: Tensor, found: str, allowed: str) -> None:
