@@ -1,15 +1,14 @@
 """`axonlight compare`: run a study, and say what it found."""
 
 import argparse
-import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RunError
 from .compare_answer import failure_line, printed_answer
 from .dotted_settings import command_line, split_settings
+from .long_work import allowed_imports, exit_code_of
 
 if TYPE_CHECKING:
     from ..comparison import Study
@@ -74,30 +73,24 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: If the study cannot be used; nothing has been trained or written then.
     """
-    study = None
-    try:
+    study: Study | None = None
+
+    def work() -> int:
+        nonlocal study
         study = _read_study(arguments)
         print(study.question, flush=True)
         return _run(study, arguments)
-    except KeyboardInterrupt:
-        path = study.ledger_path if study is not None and study.ledger_path.is_file() else None
-        where = f"; what is done is in {path}, and the same command goes on" if path else " at the start"
-        print(f"axonlight: stopped{where}", file=sys.stderr)
-        return 130
-    except (RunError, OSError, sqlite3.Error) as error:  # a full disk, workers that cannot start
-        reason = " ".join(str(error).split())
-        print(f"axonlight: the study stopped: {reason}; the same command goes on with what is missing", file=sys.stderr)
-        return 3
+
+    return exit_code_of(work, "study", lambda: None if study is None else study.ledger_path)
 
 
 def _read_study(arguments: argparse.Namespace) -> "Study":
     from ..comparison import Study
     from ..comparison.design import read_study
 
-    allowed = tuple(name for name in arguments.allow_imports.split(",") if name)
     execution = [(key, value) for key in ("executor", "workers") if (value := getattr(arguments, key)) is not None]
     fields = read_study(arguments.study, [*arguments.settings, *execution])
-    return Study(fields, output=arguments.output, allow_imports=allowed)
+    return Study(fields, output=arguments.output, allow_imports=allowed_imports(arguments.allow_imports))
 
 
 def _run(study: "Study", arguments: argparse.Namespace) -> int:

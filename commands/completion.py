@@ -12,7 +12,7 @@ from typing import Any
 
 from ..datasets import NAMED_SETS
 from ..errors import InputError
-from ..training.config_files import shipped_configs, shipped_searches, shipped_studies
+from ..training.config_files import shipped_configs, shipped_files
 
 __all__ = ["KINDS", "PrintCompletion", "completion_script"]
 
@@ -88,8 +88,8 @@ def completion_script(shell: str, parser: argparse.ArgumentParser) -> str:
             add_training_options(verb_parser, name)
     beside_files = {
         "config": shipped_configs(),
-        "study": shipped_studies(),
-        "search": shipped_searches(),
+        "study": shipped_files("study"),
+        "search": shipped_files("search"),
         "ckpt_path": ["last", "best"],
         "table": NAMED_SETS,
     }

@@ -1,14 +1,13 @@
 """`axonlight discover`: search for an activation, and say how good it is."""
 
 import argparse
-import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RunError
 from .dotted_settings import command_line, split_settings
+from .long_work import allowed_imports, exit_code_of
 
 if TYPE_CHECKING:
     from ..discovery import Search, SearchResult
@@ -69,32 +68,24 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: If the search cannot be used; nothing has been trained or written then.
     """
-    search = None
-    try:
+    search: Search | None = None
+
+    def work() -> int:
+        nonlocal search
         search = _read_search(arguments)
         print(search.settings.question or f"search {search.settings.name}", flush=True)
         return _run(search, arguments)
-    except KeyboardInterrupt:
-        path = search.output / "ledger.sqlite" if search is not None else None
-        where = f"; what is done is in {path}, and the same command goes on" if path and path.is_file() else ""
-        print(f"axonlight: stopped{where or ' at the start'}", file=sys.stderr)
-        return 130
-    except (RunError, OSError, sqlite3.Error) as error:  # a full disk, workers that cannot start
-        reason = " ".join(str(error).split())
-        print(
-            f"axonlight: the search stopped: {reason}; the same command goes on with what is missing", file=sys.stderr
-        )
-        return 3
+
+    return exit_code_of(work, "search", lambda: None if search is None else search.output / "ledger.sqlite")
 
 
 def _read_search(arguments: argparse.Namespace) -> "Search":
     from ..discovery import Search, SearchSettings
     from ..discovery.search_file import read_search
 
-    allowed = tuple(name for name in arguments.allow_imports.split(",") if name)
     settings = SearchSettings.from_mapping(read_search(arguments.search, arguments.settings))
     output = arguments.output or Path("runs/discover") / settings.name
-    return Search(settings, output, allow_imports=allowed)
+    return Search(settings, output, allow_imports=allowed_imports(arguments.allow_imports))
 
 
 def _run(search: "Search", arguments: argparse.Namespace) -> int:

@@ -1,39 +1,17 @@
 """Read a search from a YAML file, with settings from the command line on top."""
 
-import difflib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..comparison.design.yaml_file import bases_beside, read_yaml, set_key
 from ..errors import InputError
-from ..training.config_files import shipped_searches
+from ..training.config_files import find_file
 
-__all__ = ["find_search", "read_search"]
+__all__ = ["read_search"]
 
 # A key that begins so is one of the base config's: --data.root FOLDER is short for --overrides.data.root FOLDER.
 _OF_THE_BASE = ("data", "model", "trainer", "seed_everything")
-
-
-def find_search(name: str) -> Path:
-    """Return the file of a search: one of the working directory, else a shipped one.
-
-    Raises:
-        InputError: If there is no such file, naming the nearest shipped ones.
-
-    Example:
-        >>> find_search("discovery/quickstart.yaml").name, find_search("configs/discovery/quickstart.yaml").name
-        ('quickstart.yaml', 'quickstart.yaml')
-    """
-    if os.path.isfile(name):
-        return Path(name)
-    shipped, below = shipped_searches(), name.removeprefix("configs/")
-    for candidate in (below, f"discovery/{below}", f"discovery/{below}.yaml"):
-        if candidate in shipped:
-            return Path(shipped[candidate])
-    near = difflib.get_close_matches(below, shipped, n=3, cutoff=0.4) or list(shipped)
-    raise InputError(f"search '{name}' is not a file; shipped searches: {', '.join(near)}")
 
 
 def read_search(path: str | Path, settings: Sequence[tuple[str, Any]] = ()) -> dict[str, Any]:
@@ -53,7 +31,7 @@ def read_search(path: str | Path, settings: Sequence[tuple[str, Any]] = ()) -> d
         >>> read_search(path, [("finalists.seeds", 3), ("data.root", "here")])["finalists"]
         {'count': 10, 'seeds': 3}
     """
-    path = find_search(str(path))
+    path = find_file("search", str(path))
     content = {"name": path.stem, **read_yaml(path, f"search '{path}'")}
     if "arms" in content:
         raise InputError(f"search '{path}' has the key arms, so it is a study; give it to axonlight compare")

@@ -7,20 +7,12 @@ from pathlib import Path
 from .. import configs
 from ..errors import InputError
 
-__all__ = [
-    "find_config",
-    "is_text",
-    "shipped_configs",
-    "shipped_searches",
-    "shipped_studies",
-    "with_shipped_configs",
-]
+__all__ = ["find_config", "find_file", "is_text", "shipped_configs", "shipped_files", "with_shipped_configs"]
 
-# Configs of `axonlight compare`, which no other verb reads.
-_STUDIES = "studies/"
-# Configs of `axonlight discover`.
-_SEARCHES = "discovery/"
-# Protocols of stimulation, which are parts of configs.
+# What verbs other than `fit` read, and its folder: studies of `axonlight compare`, searches of `axonlight discover`.
+_FOLDERS = {"study": "studies/", "search": "discovery/"}
+_PLURALS = {"study": "studies", "search": "searches"}
+# Protocols of stimulation are parts of configs.
 _PROTOCOLS = "protocols/"
 
 
@@ -31,27 +23,21 @@ def shipped_configs() -> dict[str, str]:
         >>> "demo.yaml" in shipped_configs()
         True
     """
-    return {name: path for name, path in _shipped().items() if not name.startswith((_STUDIES, _SEARCHES, _PROTOCOLS))}
+    others = (*_FOLDERS.values(), _PROTOCOLS)
+    return {name: path for name, path in _shipped().items() if not name.startswith(others)}
 
 
-def shipped_studies() -> dict[str, str]:
-    """Return the path of every study that comes with the package, by the name that ``axonlight compare`` takes.
+def shipped_files(kind: str) -> dict[str, str]:
+    """Return the path of every study or search that comes with the package, by the name that its verb takes.
 
-    Example:
-        >>> "studies/quickstart.yaml" in shipped_studies()
-        True
-    """
-    return {name: path for name, path in _shipped().items() if name.startswith(_STUDIES)}
-
-
-def shipped_searches() -> dict[str, str]:
-    """Return the path of every search that comes with the package, by the name that ``axonlight discover`` takes.
+    Args:
+        kind: "study" or "search".
 
     Example:
-        >>> "discovery/quickstart.yaml" in shipped_searches()
-        True
+        >>> "studies/quickstart.yaml" in shipped_files("study"), "discovery/quickstart.yaml" in shipped_files("search")
+        (True, True)
     """
-    return {name: path for name, path in _shipped().items() if name.startswith(_SEARCHES)}
+    return {name: path for name, path in _shipped().items() if name.startswith(_FOLDERS[kind])}
 
 
 def _shipped() -> dict[str, str]:
@@ -81,6 +67,30 @@ def find_config(name: str) -> str:
     near = difflib.get_close_matches(below, shipped, n=3, cutoff=0.4)
     hint = f"; shipped configs with a similar name: {', '.join(near)}" if near else ""
     raise InputError(f"config '{name}' is not a file{hint}")
+
+
+def find_file(kind: str, name: str) -> Path:
+    """Return the file of a study or a search: one of the working directory, else a shipped one.
+
+    Args:
+        kind: "study" or "search".
+        name: A path, or the name of a shipped one with or without its folder and ending.
+
+    Raises:
+        InputError: If there is no such file, naming the nearest shipped ones.
+
+    Example:
+        >>> find_file("study", "quickstart").name, find_file("search", "configs/discovery/quickstart.yaml").name
+        ('quickstart.yaml', 'quickstart.yaml')
+    """
+    if os.path.isfile(name):
+        return Path(name)
+    shipped, below, folder = shipped_files(kind), name.removeprefix("configs/"), _FOLDERS[kind]
+    for candidate in (below, f"{folder}{below}", f"{folder}{below}.yaml"):
+        if candidate in shipped:
+            return Path(shipped[candidate])
+    near = difflib.get_close_matches(below, shipped, n=3, cutoff=0.4) or list(shipped)
+    raise InputError(f"{kind} '{name}' is not a file; shipped {_PLURALS[kind]}: {', '.join(near)}")
 
 
 def is_text(config: str) -> bool:

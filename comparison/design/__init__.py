@@ -4,6 +4,6 @@ from ... import __version__ as _version  # noqa: F401  (refuses `import design` 
 from .arms import Arm
 from .fields import StudyFields
 from .plan import Plan, PlannedRun
-from .study_file import find_study, read_study
+from .study_file import read_study
 
-__all__ = ["Arm", "Plan", "PlannedRun", "StudyFields", "find_study", "read_study"]
+__all__ = ["Arm", "Plan", "PlannedRun", "StudyFields", "read_study"]

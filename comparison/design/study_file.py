@@ -1,41 +1,19 @@
 """Read a study from a YAML file, with settings from the command line on top."""
 
-import difflib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
-from ...training.config_files import shipped_studies
+from ...training.config_files import find_file
 from .checks import check_keys
 from .fields import StudyFields
 from .yaml_file import bases_beside, beside, read_yaml, set_key
 
-__all__ = ["STUDY_KEYS", "find_study", "read_study"]
+__all__ = ["STUDY_KEYS", "read_study"]
 
 STUDY_KEYS = tuple(item.name for item in fields(StudyFields) if not item.metadata.get("found"))
-
-
-def find_study(name: str) -> Path:
-    """Return the file of a study: one of the working directory, else a shipped one.
-
-    Raises:
-        InputError: If there is no such file, naming the nearest shipped ones.
-
-    Example:
-        >>> find_study("studies/quickstart.yaml").name, find_study("configs/studies/quickstart.yaml").name
-        ('quickstart.yaml', 'quickstart.yaml')
-    """
-    if os.path.isfile(name):
-        return Path(name)
-    shipped, below = shipped_studies(), name.removeprefix("configs/")
-    for candidate in (below, f"studies/{below}", f"studies/{below}.yaml"):
-        if candidate in shipped:
-            return Path(shipped[candidate])
-    near = difflib.get_close_matches(below, shipped, n=3, cutoff=0.4) or list(shipped)
-    raise InputError(f"study '{name}' is not a file; shipped studies: {', '.join(near)}")
 
 
 def read_study(path: str | Path, settings: Sequence[tuple[str, Any]] = ()) -> StudyFields:
@@ -57,7 +35,7 @@ def read_study(path: str | Path, settings: Sequence[tuple[str, Any]] = ()) -> St
         >>> study.name, study.folds, study.overrides
         ('two', 3, {'trainer.max_epochs': 2})
     """
-    path = find_study(str(path))
+    path = find_file("study", str(path))
     content = read_yaml(path, f"study '{path}'")
     for key, value in settings:
         set_key(content, key.split("."), value, key)

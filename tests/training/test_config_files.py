@@ -8,8 +8,7 @@ from axonlight.errors import InputError
 from axonlight.training.config_files import (
     find_config,
     shipped_configs,
-    shipped_searches,
-    shipped_studies,
+    shipped_files,
     with_shipped_configs,
 )
 
@@ -24,8 +23,8 @@ def elsewhere(tmp_path, monkeypatch):
 
 def test_shipped_configs_are_all_found_by_their_names():
     shipped = shipped_configs()
-    studies = {Path(path) for path in shipped_studies().values()}
-    searches = {Path(path) for path in shipped_searches().values()}
+    studies = {Path(path) for path in shipped_files("study").values()}
+    searches = {Path(path) for path in shipped_files("search").values()}
     protocols = set(SHIPPED.glob("protocols/*.yaml"))
     assert {Path(path) for path in shipped.values()} == set(SHIPPED.rglob("*.yaml")) - studies - searches - protocols
     assert studies == set(SHIPPED.glob("studies/*.yaml"))
