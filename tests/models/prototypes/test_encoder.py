@@ -8,6 +8,7 @@ from axonlight.activations import replace_activations
 from axonlight.errors import InputError
 from axonlight.models import PrototypeEncoder, auxiliary_losses, find_sites, pack
 from axonlight.models.prototypes import CosineAssignment, SinkhornAssignment
+from jsonargparse import ArgumentParser
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
@@ -229,3 +230,20 @@ def test_refusals_name_key_and_value(options, words):
 def test_patches_of_another_width_are_refused():
     with pytest.raises(InputError, match=r"shape \(3, 7\); this encoder was built for \(N, 6\)"):
         encoder_of()(pack([torch.zeros(3, 7)]))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--assignment", "slot"], ("SlotAssignment", "iterations", 3)),
+        (["--assignment", "sinkhorn(iterations=3)"], ("SinkhornAssignment", "iterations", 3)),
+        (["--assignment", "StudentTAssignment", "--assignment.freedom", "4"], ("StudentTAssignment", "freedom", 4)),
+    ],
+)
+def test_rules_from_the_command_line(given, expected):
+    parser = ArgumentParser()
+    parser.add_class_arguments(PrototypeEncoder, "encoder")
+    arguments = ["--encoder.in_features", "6", *(item.replace("--", "--encoder.") for item in given)]
+    rule = parser.instantiate_classes(parser.parse_args(arguments)).encoder.assignment
+    name, option, value = expected
+    assert (type(rule).__name__, getattr(rule, option)) == (name, value)
