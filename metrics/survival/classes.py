@@ -82,8 +82,9 @@ class _WeightedMetric(SurvivalMetric):
 class UnoConcordance(_WeightedMetric):
     """Uno's C over all patients, see `uno_concordance`.
 
-    Shapes: `update(risk (B,), target (B, 2))`; the result is a float64 scalar. `counts` also holds comparable_pairs and
-    events_without_weight, those left out because the training patients do not tell their weight.
+    Shapes: `update(risk (B,), target (B, 2))`; the result is a float64 scalar. `counts` also holds
+    events_with_comparable_patients, those that the result is made of, and events_without_weight, those left out
+    because the training patients do not tell their weight.
 
     Source: Uno, Cai, Pencina, D'Agostino & Wei 2011, Statistics in Medicine 30, 1105-1117.
 

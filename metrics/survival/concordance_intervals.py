@@ -13,7 +13,7 @@ from torch import Tensor
 from .concordance import count_pairs, ranked
 from .dominance import counts_below
 from .kaplan_meier import normal_quantile
-from .rows import as_column, checked_rows, refuse
+from .rows import as_column, as_tensor, checked_rows, refuse
 
 __all__ = ["ConcordanceDifference", "ConcordanceInterval", "concordance_difference", "concordance_interval"]
 
@@ -118,8 +118,8 @@ def concordance_difference(
     Gallas 2015, Statistics in Medicine 34, 685-703.
 
     Args:
-        risk_a: (n,); higher = earlier event.
-        risk_b: (n,).
+        risk_a: (n,); higher = earlier event. Or (R, n): R risks, of whose concordances the mean is taken.
+        risk_b: (n,) or (R, n).
         time: (n,), 0 or more.
         event: (n,), 1 = happened, 0 = censored.
         strata: (n,) numbers, for instance folds: only pairs within one count.
@@ -137,12 +137,20 @@ def concordance_difference(
         (0.101, True)
     """
     quantile = normal_quantile(confidence)
-    (first, second), comparable = _pairs_of_patients((risk_a, risk_b), time, event, strata)
-    difference, error = _jackknife(first - second, comparable)
+    first, second = _several(risk_a), _several(risk_b)
+    concordant, comparable = _pairs_of_patients((*first, *second), time, event, strata)
+    means = [torch.stack(part).mean(0) for part in (concordant[: len(first)], concordant[len(first) :])]
+    difference, error = _jackknife(means[0] - means[1], comparable)
     score = difference.abs() / error if error > 0 else error * torch.nan
     p_value = float(2 * torch.special.ndtr(-score))
     ends = (float(difference - quantile * error), float(difference + quantile * error))
     return ConcordanceDifference(float(difference), float(error), ends, p_value, int(comparable.sum()) // 2)
+
+
+def _several(risk: Any) -> tuple[Tensor, ...]:
+    """Return the risks of (n,), (n, 1) or (R, n)."""
+    risks = as_tensor(risk)
+    return tuple(risks) if risks.ndim == 2 and risks.shape[1] > 1 else (risks,)
 
 
 def _jackknife(concordant: Tensor, comparable: Tensor) -> tuple[Tensor, Tensor]:

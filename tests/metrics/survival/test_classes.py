@@ -141,6 +141,7 @@ def test_events_without_weight_are_counted():
     metric.update(torch.tensor([0.5, 0.1, 0.9]), torch.tensor([[2.0, 1.0], [6.0, 1.0], [7.0, 0.0]]))
     assert float(metric.compute()) == 0.5
     assert metric.counts["events_without_weight"] == 1
+    assert metric.counts["events_with_comparable_patients"] == 1
     early = UnoConcordance(torch.tensor([[1.0, 0.0], [4.0, 1.0]]), tau=5.0)
     early.update(torch.tensor([0.5, 0.1, 0.9]), torch.tensor([[2.0, 1.0], [6.0, 1.0], [7.0, 0.0]]))
     assert float(early.compute()) == 0.5
