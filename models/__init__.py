@@ -6,6 +6,8 @@ from .bags import PackedBags, pack
 from .convolutional import ConvolutionalNetwork
 from .dense import DenseNetwork
 from .dense_controls import dense_control
+from .fusion import ProtoPathway
+from .gene_graphs import GeneGraphEncoder, GenePathwayGraph
 from .head_outputs import HeadOutputs, combined
 from .layers import EdgeLinear
 from .pathways import PathwayNetwork
@@ -13,7 +15,7 @@ from .prototypes import PrototypeEncoder
 from .rank_one_tensor import RankOneTensor
 from .replicas import Replicas, ReplicaTask
 from .sites import Electrode, Site, find_sites, sites_of
-from .tasks import ClassificationTask, InContextTask, RegressionTask, Task
+from .tasks import ClassificationTask, InContextTask, RegressionTask, SurvivalTask, Task
 
 __all__ = [
     "AttentionOnlyTransformer",
@@ -22,16 +24,20 @@ __all__ = [
     "DenseNetwork",
     "EdgeLinear",
     "Electrode",
+    "GeneGraphEncoder",
+    "GenePathwayGraph",
     "HeadOutputs",
     "InContextTask",
     "PackedBags",
     "PathwayNetwork",
+    "ProtoPathway",
     "PrototypeEncoder",
     "RankOneTensor",
     "RegressionTask",
     "ReplicaTask",
     "Replicas",
     "Site",
+    "SurvivalTask",
     "Task",
     "attention_patterns",
     "auxiliary_losses",
