@@ -79,7 +79,7 @@ class MultimodalSurvival(MultimodalTable):
         eval_max_patches: The same in evaluation, where they are drawn once.
         cache: Folder for a copy of the features in half precision, which is faster to read.
         memory: Megabytes of bags that each process keeps for the next time it needs them.
-        precision: Type of the bags: "float32", "float16", or "stored".
+        precision: Type of the bags: "float32", "float16", or "stored" (that of the first slide; float16 with `cache`).
         num_workers: Processes that read ahead; 0 reads when a batch is asked for.
         prefetch: Batches that each of them reads ahead.
         fold: The part that tests: the number of a published split, or 0 to `num_folds` - 1.
@@ -158,9 +158,11 @@ class MultimodalSurvival(MultimodalTable):
         for name in self.fixed_options:
             self.hparams.pop(name, None)
         _check_choices(endpoint, require, precision)
-        for key, value in (("max_patches", max_patches), ("eval_max_patches", eval_max_patches), ("memory", memory)):
-            if value is not None and value < (key != "memory"):
+        for key, value in (("max_patches", max_patches), ("eval_max_patches", eval_max_patches)):
+            if value is not None and value < 1:
                 raise InputError(f"{key} is {value}; it must be a positive integer")
+        if memory < 0:
+            raise InputError(f"memory is {memory}; it must be 0 or more megabytes")
         self.cohort, self.endpoint, self._group_column = cohort, endpoint, group
         self.max_patches, self.eval_max_patches = max_patches, eval_max_patches
         self.num_workers, self.prefetch = num_workers, prefetch

@@ -142,7 +142,8 @@ def choose_members(
     reasons: dict[str, Sequence[str]] = {
         f"without {name}": _chosen(names, ~has[:, MODALITIES.index(name)]) for name in require
     }
-    reasons["without any modality"] = _chosen(names, ~some)
+    if not require:
+        reasons["without any modality"] = _chosen(names, ~some)
     reasons["without time or censorship"] = cohort.without_outcome
     reasons["without metadata"] = [name for name in measured if name not in unknown]
     left_out = {reason: tuple(patients) for reason, patients in reasons.items() if patients}

@@ -30,7 +30,7 @@ class SlideOptions:
         on_bad: What becomes of a slide that cannot be used: "error", or "skip", which leaves it out and says so.
         cache: Folder of features in half precision, or None.
         max_bytes: Bytes of bags kept in memory by each process that reads.
-        dtype: Type of the bags; None leaves it as stored.
+        dtype: Type of the bags; None: see `SlideStore`.
 
     Raises:
         InputError: If a choice is unknown.

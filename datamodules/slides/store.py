@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from .features import SlidePatches, read_slide, slide_header
+from .features import SlideHeader, SlidePatches, read_slide, slide_header
 from .half_cache import HalfCache
 from .index import SlideFile, SlideIndex
 from .memory import RecentTensors
@@ -62,7 +62,7 @@ class SlideStore:
         index: Which file is whose.
         max_bytes: Bytes of bags that are kept in memory for the next time.
         cache: Folder of features in half precision (see `HalfCache`); None reads the files themselves.
-        dtype: Type of the bags; None leaves it as stored (in the cache: float16).
+        dtype: Type of the bags; None: float16 with a cache, else that of the first slide.
 
     Example:
         >>> import tempfile
@@ -82,22 +82,33 @@ class SlideStore:
         cache: str | Path | None = None,
         dtype: torch.dtype | None = torch.float32,
     ) -> None:
-        self.index, self.dtype = index, dtype
+        self.index, self._given_dtype = index, dtype
         self._recent = RecentTensors(max_bytes)
         self._cache = None if cache is None else HalfCache(cache)
         self._sizes: dict[str, int] = {}
 
-    @cached_property
+    @property
     def num_features(self) -> int:
         """Width D of the features, that of the first slide that can be read.
 
         Raises:
             InputError: If none can be read.
         """
+        return self._first.num_features
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """Type of every bag, also of an empty one: batches do not differ by who is in them."""
+        if self._given_dtype is not None:
+            return self._given_dtype
+        return torch.float16 if self._cache is not None else getattr(torch, self._first.dtype)
+
+    @cached_property
+    def _first(self) -> SlideHeader:
         first = None
         for slide in self._slides(self.index.files):
             try:
-                return slide_header(slide.path).num_features
+                return slide_header(slide.path)
             except InputError as error:
                 first = first or error
         raise InputError(f"no slide of {self.index.folder} can be read; the first: {first}")
@@ -121,7 +132,7 @@ class SlideStore:
             None if self._cache is None else self._cache.folder,
             self.dtype,
         )
-        smaller.__dict__["num_features"] = self.num_features
+        smaller.__dict__["_first"] = self._first
         smaller._sizes = dict(self._sizes)
         return smaller
 
@@ -146,7 +157,7 @@ class SlideStore:
             kept = self._whole(patient)
             self._recent.put(patient, kept)
         chosen = kept if rows is None else kept[torch.from_numpy(rows)]
-        return chosen if self.dtype is None else chosen.to(self.dtype)
+        return chosen.to(self.dtype)
 
     def patches(self, patient: str) -> PatientPatches:
         """Return where the patches of a patient lie, in the order of `bag`."""
@@ -205,7 +216,7 @@ class SlideStore:
     def _whole(self, patient: str) -> Tensor:
         parts = [self._features(slide) for slide in self.index.files.get(patient, ())]
         if not parts:
-            return torch.zeros(0, self.num_features, dtype=self.dtype or torch.float32)
+            return torch.zeros(0, self.num_features, dtype=self.dtype)
         # A copy: nothing that is handed out may be the file itself.
         return torch.from_numpy(np.concatenate(parts))
 
@@ -219,5 +230,4 @@ class SlideStore:
             np.asarray(self._features(slide)[part - start])
             for slide, part, start in zip(slides, np.split(rows, cuts), starts, strict=True)
         ]
-        chosen = torch.from_numpy(np.concatenate(parts))
-        return chosen if self.dtype is None else chosen.to(self.dtype)
+        return torch.from_numpy(np.concatenate(parts)).to(self.dtype)
