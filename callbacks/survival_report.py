@@ -99,7 +99,7 @@ class SurvivalReport(Callback):
     ) -> str:
         import pandas as pd
 
-        from ..plots import plot_kaplan_meier
+        from ..plots import draw_kaplan_meier
 
         assert self.scores is not None  # noqa: S101
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ class SurvivalReport(Callback):
         self.scores.table().to_csv(folder / f"{self.filename}_scores.csv", index=False)
         groups = risk_groups(predicted.risk, time, event, training_risk)
         drawn: Any = {name: (when.numpy(), what.numpy()) for name, (when, what) in groups.items()}
-        plot_kaplan_meier(drawn, title="test patients by predicted risk").savefig(stem.with_suffix(".png"), dpi=150)
+        draw_kaplan_meier(drawn, title="test patients by predicted risk").savefig(stem.with_suffix(".png"), dpi=150)
         return f"survival: {stem.with_suffix('.csv')}, {self.filename}_scores.csv, {self.filename}.png"
 
 

@@ -9,6 +9,7 @@ of every set into OUTPUT/transfer.
 """
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -133,7 +134,9 @@ def write_page(matrix: Matrix, options: argparse.Namespace, command: str) -> Non
             kept.mkdir(parents=True, exist_ok=True)
             for file in KEPT:
                 shutil.copy(options.runs / "studies" / name / file, kept / file)
-            shutil.copy(options.runs / "searches" / name / "found.json", kept / "found.json")
+            # What a finished search is recognised by names folders of this machine.
+            found = {key: value for key, value in matrix.found[name].items() if key != "asked"}
+            (kept / "found.json").write_text(json.dumps(found, indent=1) + "\n")
     figure = (options.runs if trial else options.output / "transfer") / "matrix.png"
     draw_matrix(matrix, figure)
     write_block(page, "matrix, trial" if trial else "matrix", tables(matrix, command), "transfer")

@@ -9,7 +9,7 @@ from .forest import draw_forest
 from .funnel import draw_funnel
 from .hierarchy import draw_hierarchy
 from .importance import draw_calibrated_importance
-from .kaplan_meier import plot_kaplan_meier
+from .kaplan_meier import draw_kaplan_meier
 from .learning_bands import draw_learning_bands
 from .light_schedule import draw_light
 from .median_bands import draw_median_bands
@@ -31,6 +31,7 @@ __all__ = [
     "draw_forest",
     "draw_funnel",
     "draw_hierarchy",
+    "draw_kaplan_meier",
     "draw_learning_bands",
     "draw_light",
     "draw_median_bands",
@@ -41,5 +42,4 @@ __all__ = [
     "draw_sankey",
     "draw_snapped_curves",
     "draw_training_curves",
-    "plot_kaplan_meier",
 ]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ..errors import InputError
 from .rows import LINE_STYLES, PALETTE, SMALL, TEXT, shortened, titled_panel
 
-__all__ = ["plot_kaplan_meier"]
+__all__ = ["draw_kaplan_meier"]
 
 _PANEL = 2.5  # inches, as all below
 _TABLE = 0.72  # from the panel to the first group's name: ticks and two lines of text
@@ -22,7 +22,7 @@ _GAP = 0.06
 _CHARACTERS = 42
 
 
-def plot_kaplan_meier(
+def draw_kaplan_meier(
     groups: Mapping[str, tuple[ArrayLike, ArrayLike]],
     p_value: float | None = None,
     *,
@@ -52,7 +52,7 @@ def plot_kaplan_meier(
 
     Example:
         >>> groups = {"low risk": ([9, 12, 15, 20], [1, 0, 1, 0]), "high risk": ([2, 3, 5, 8], [1, 1, 1, 1])}
-        >>> plot_kaplan_meier(groups).axes[0].get_xlabel()
+        >>> draw_kaplan_meier(groups).axes[0].get_xlabel()
         'months\nlog-rank p = 0.0067; bands: 95 % intervals'
     """
     from ..metrics.survival import kaplan_meier  # imports torch, which no other figure needs

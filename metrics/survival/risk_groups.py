@@ -19,7 +19,7 @@ _NAMES = {2: ("low risk", "high risk"), 3: ("low risk", "middle risk", "high ris
 def risk_groups(
     risk: Any, time: Any, event: Any, training_risk: Any, number: int = 2
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return time and event of the patients of each risk group, lowest first, as `plot_kaplan_meier` takes them.
+    """Return time and event of the patients of each risk group, lowest first, as `draw_kaplan_meier` takes them.
 
     The cuts are quantiles of the training risks, the median for two groups. Cuts found on the patients that are drawn
     make any risk look better than it is.

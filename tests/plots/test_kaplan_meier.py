@@ -7,7 +7,7 @@ import pytest
 import torch
 from axonlight.errors import InputError
 from axonlight.metrics import kaplan_meier, log_rank_test
-from axonlight.plots import plot_kaplan_meier
+from axonlight.plots import draw_kaplan_meier
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -26,7 +26,7 @@ def texts_of(figure):
 
 
 def test_the_curve_drawn_is_the_estimate():
-    axes = plot_kaplan_meier({"all": HIGH}).axes[0]
+    axes = draw_kaplan_meier({"all": HIGH}).axes[0]
     line = next(line for line in axes.lines if line.get_drawstyle() == "steps-post")
     curve = kaplan_meier(*HIGH)
     assert line.get_xdata().tolist() == [0.0, *curve.time.tolist()]
@@ -39,7 +39,7 @@ def test_the_curve_drawn_is_the_estimate():
 
 
 def test_numbers_at_risk_are_those_at_the_ticks():
-    figure = plot_kaplan_meier({"low": LOW, "high": HIGH})
+    figure = draw_kaplan_meier({"low": LOW, "high": HIGH})
     ticks = figure.axes[0].get_xticks()
     assert texts_of(figure)[0] == "low: 4 patients, 2 events; at risk"
     at_risk = [[str(int((time >= tick).sum())) for tick in ticks] for time, _ in (LOW, HIGH)]
@@ -57,19 +57,19 @@ def test_the_test_written_is_that_of_the_patients_drawn():
     groups = {"low": LOW, "middle": cohort(30), "high": HIGH}
     time, event = (np.concatenate([group[part] for group in groups.values()]) for part in (0, 1))
     expected = float(log_rank_test(time, event, np.repeat([0, 1, 2], [4, 30, 4])).p_value)
-    assert f"log-rank p = {expected:.2g}; bands" in plot_kaplan_meier(groups).axes[0].get_xlabel()
-    assert "p = 0.034;" in plot_kaplan_meier(groups, 0.034).axes[0].get_xlabel()
-    assert "p < 0.0001;" in plot_kaplan_meier(groups, 3e-9).axes[0].get_xlabel()
+    assert f"log-rank p = {expected:.2g}; bands" in draw_kaplan_meier(groups).axes[0].get_xlabel()
+    assert "p = 0.034;" in draw_kaplan_meier(groups, 0.034).axes[0].get_xlabel()
+    assert "p < 0.0001;" in draw_kaplan_meier(groups, 3e-9).axes[0].get_xlabel()
 
 
 def test_one_group_has_no_test_and_equal_groups_an_undefined_one():
-    assert plot_kaplan_meier({"all": LOW}, xlabel="years").axes[0].get_xlabel() == "years\nband: 95 % intervals"
+    assert draw_kaplan_meier({"all": LOW}, xlabel="years").axes[0].get_xlabel() == "years\nband: 95 % intervals"
     nobody = (np.array([3.0, 4.0]), np.array([0, 0]))
-    assert "log-rank test undefined" in plot_kaplan_meier({"a": nobody, "b": nobody}).axes[0].get_xlabel()
+    assert "log-rank test undefined" in draw_kaplan_meier({"a": nobody, "b": nobody}).axes[0].get_xlabel()
 
 
 def test_tensors_are_taken_too():
-    figure = plot_kaplan_meier({"a": (torch.tensor([1.0, 2.0]), torch.tensor([True, False]))})
+    figure = draw_kaplan_meier({"a": (torch.tensor([1.0, 2.0]), torch.tensor([True, False]))})
     assert texts_of(figure)[0] == "a: 2 patients, 1 events; at risk"
 
 
@@ -77,7 +77,7 @@ def test_tensors_are_taken_too():
 @pytest.mark.parametrize("title", ["", "Overall survival of the test patients of five folds, groups cut in training"])
 def test_texts_are_inside_apart_and_large_enough(groups, title):
     names = [LONG, "low risk", "a", "b", "UnbrokenNameOfAGroupThatSomebodyWroteWithoutASingleSpaceInItBecauseOneMay"]
-    figure = plot_kaplan_meier({names[place]: cohort(1500, place) for place in range(groups)}, title=title)
+    figure = draw_kaplan_meier({names[place]: cohort(1500, place) for place in range(groups)}, title=title)
     assert isinstance(figure, Figure)
     figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
@@ -102,15 +102,15 @@ def test_texts_are_inside_apart_and_large_enough(groups, title):
 def test_axes_of_the_caller_are_used():
     figure = Figure(figsize=(6, 8))
     axes = figure.add_subplot()
-    assert plot_kaplan_meier({"low": LOW, "high": HIGH}, axes=axes) is figure
+    assert draw_kaplan_meier({"low": LOW, "high": HIGH}, axes=axes) is figure
     assert figure.axes == [axes]
     assert axes.has_data()
 
 
 def test_groups_without_patients_are_refused_by_name():
     with pytest.raises(InputError, match="group high has no patient"):
-        plot_kaplan_meier({"low": LOW, "high": (np.zeros(0), np.zeros(0))})
+        draw_kaplan_meier({"low": LOW, "high": (np.zeros(0), np.zeros(0))})
     with pytest.raises(InputError, match="groups are empty"):
-        plot_kaplan_meier({})
+        draw_kaplan_meier({})
     with pytest.raises(InputError, match="event is neither 0 nor 1 in row 2 "):
-        plot_kaplan_meier({"low": (LOW[0], np.array([0, 1, 2, 0]))})
+        draw_kaplan_meier({"low": (LOW[0], np.array([0, 1, 2, 0]))})
