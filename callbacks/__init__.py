@@ -4,6 +4,7 @@ from .activation_doctor import ActivationDoctor
 from .activation_recorder import ActivationRecorder
 from .efficiency_report import EfficiencyReport
 from .finite_loss import FiniteLoss
+from .input_audit import InputAudit
 from .kmeans_prototypes import KMeansPrototypes
 from .optogenetics import Optogenetics
 from .pathway_report import PathwayReport
@@ -20,6 +21,7 @@ __all__ = [
     "ActivationRecorder",
     "EfficiencyReport",
     "FiniteLoss",
+    "InputAudit",
     "KMeansPrototypes",
     "Optogenetics",
     "PathwayReport",

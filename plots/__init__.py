@@ -9,6 +9,7 @@ from .forest import draw_forest
 from .funnel import draw_funnel
 from .hierarchy import draw_hierarchy
 from .importance import draw_calibrated_importance
+from .input_use import draw_input_use
 from .kaplan_meier import draw_kaplan_meier
 from .learning_bands import draw_learning_bands
 from .light_schedule import draw_light
@@ -31,6 +32,7 @@ __all__ = [
     "draw_forest",
     "draw_funnel",
     "draw_hierarchy",
+    "draw_input_use",
     "draw_kaplan_meier",
     "draw_learning_bands",
     "draw_light",

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "baselines": GROUND | {"metrics"},
     "models": GROUND | {"activations", "metrics", "structures"},
     "datamodules": GROUND | {"datasets", "structures"},
-    "attribution": GROUND | {"activations", "models", "plots", "structures"},
+    "attribution": GROUND | {"activations", "metrics", "models", "plots", "structures"},
     "stimulation": GROUND | {"activations", "metrics", "models", "plots", "structures"},
     "callbacks": GROUND | {"activations", "attribution", "baselines", "metrics", "models", "plots", "stimulation"},
     "training": GROUND
