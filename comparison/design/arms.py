@@ -9,12 +9,14 @@ from ...structures.nulls.text import parse_null
 from .checks import check_count, check_keys, check_mapping, nearest
 from .controls import check_act_on, checked_controls, control_arm_name
 
-__all__ = ["FLOORS", "Arm"]
+__all__ = ["FLOORS", "SURVIVAL_FLOORS", "Arm"]
 
 ArmKind = Literal["network", "null", "dense", "floor"]
 
 # The simple models of `baselines`; "dense", the fourth floor of a study, is a dense control of the reference.
 FLOORS = ("constant", "ridge", "random_forest")
+# Those of survival: ridge Cox on what the network sees, and on the views that the data tell.
+SURVIVAL_FLOORS = ("constant", "ridge", "rna", "pathway_means", "clinical", "rank_average")
 DENSE = ("parameters", "nodes")
 _KEYS = ("overrides", "null", "draws", "dense", "floor", "protocol", "act_on", "controls")
 # What all arms share, so that their scores are paired.
@@ -31,7 +33,8 @@ class Arm:
         null: Null model whose draws take the place of the hierarchy: a name, or class_path and init_args.
         draws: Number of draws of the null model.
         dense: A dense network instead: with as many "parameters", or with the same "nodes" per layer.
-        floor: A simple model instead: "constant", "ridge" or "random_forest".
+        floor: A simple model instead: "constant", "ridge" or "random_forest"; of survival also "rna", "pathway_means",
+            "clinical" or "rank_average".
         protocol: What stimulates the network: a file, the name of a shipped protocol, a list of stimuli or a mapping.
         act_on: Whether the protocol acts on its "target", or on the "rest": all other units of its sites.
         controls: Names of the controls that the arm brings, or a mapping of names to options; None: all that exist.
@@ -73,7 +76,7 @@ class Arm:
             raise InputError(f"{where} has draws, but no null model to draw from; add null or leave draws out")
         if self.draws is not None:
             check_count(f"{where}: draws", self.draws)
-        for key, known in (("dense", DENSE), ("floor", FLOORS)):
+        for key, known in (("dense", DENSE), ("floor", tuple(dict.fromkeys((*FLOORS, *SURVIVAL_FLOORS))))):
             value = getattr(self, key)
             if value is not None and value not in known:
                 raise InputError(f"{where}: {key} is {value!r}{nearest(str(value), known)}")

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ...errors import InputError
-from .arms import FLOORS, Arm
+from .arms import FLOORS, SURVIVAL_FLOORS, Arm
 from .checks import check_count, check_distinct, check_list, check_mapping, check_text, nearest
 from .claims import Claim, checked_claims
 from .contrasts import checked_contrasts
@@ -20,8 +20,18 @@ __all__ = ["EXECUTORS", "StudyFields"]
 EXECUTORS = ("local", "ray", "slurm")
 CORRECTIONS = ("holm", "bh")
 _ALL_FLOORS = (*FLOORS, "dense")
+_KNOWN_FLOORS = tuple(dict.fromkeys((*_ALL_FLOORS, *SURVIVAL_FLOORS)))
 # Differences that matter in practice are larger; metrics in the target's unit have no such number.
-_ROPE = {"auroc": 0.01, "average_precision": 0.01, "accuracy": 0.01, "f1": 0.01, "calibration_error": 0.01, "r2": 0.01}
+_ROPE = {
+    "auroc": 0.01,
+    "average_precision": 0.01,
+    "accuracy": 0.01,
+    "f1": 0.01,
+    "calibration_error": 0.01,
+    "r2": 0.01,
+    "c_index": 0.01,
+    "uno_c_index": 0.01,
+}
 _SHARES = frozenset(_ROPE) - {"r2"}
 _IN_NO_NAME = frozenset('/\\:*?"<>|')
 
@@ -143,8 +153,8 @@ nothing could be said about other splits; set folds to 2 or more, such as 5
         check_distinct("floors", check_list("floors", chosen, f"[{', '.join(_ALL_FLOORS)}]"))
         found = []
         for floor in chosen:
-            if floor not in _ALL_FLOORS:
-                raise InputError(f"floors names the unknown floor '{floor}'{nearest(str(floor), _ALL_FLOORS)}")
+            if floor not in _KNOWN_FLOORS:
+                raise InputError(f"floors names the unknown floor '{floor}'{nearest(str(floor), _KNOWN_FLOORS)}")
             name = f"{floor} floor" if floor in taken else floor
             dense = floor == "dense"
             found.append(

@@ -8,13 +8,14 @@ from typing import Any
 from lightning.pytorch import LightningDataModule, LightningModule
 
 from ...errors import InputError
-from ...models import PathwayNetwork, RegressionTask
+from ...models import PathwayNetwork, RegressionTask, SurvivalTask
 from ...structures import NullModel, build_null, null_seed
 from ..runs.build import build_run
 from ..runs.data_cache import data_of
 from ..runs.quiet import nothing_left_behind
 from ..runs.recipe import software_versions
-from .arms import FLOORS, Arm
+from .arms import FLOORS, SURVIVAL_FLOORS, Arm
+from .checks import nearest
 from .fields import StudyFields
 from .overrides import ConfigResolver, Resolved
 from .plan import PlannedArm, initial_seed, split_seed
@@ -34,6 +35,7 @@ __all__ = ["Prepared", "prepare"]
 
 # Draws of a null model that are looked at before anything is trained.
 _DRAWS_LOOKED_AT = 20
+_USUAL_METRICS = ((RegressionTask, ("rmse",)), (SurvivalTask, ("c_index",)))
 
 
 @dataclass(frozen=True)
@@ -105,17 +107,26 @@ class _Preparation:
         return Prepared(fields, tuple(arms), reference.fingerprint)
 
     def _floors(self, reference: _Built) -> Sequence[str]:
-        """Return the floors: all of them, the dense one only where the reference is a pathway network."""
+        """Return the floors: all that there are, the dense one only where the reference is a pathway network."""
+        known = _survival_floors(reference.data) if isinstance(reference.task, SurvivalTask) else list(FLOORS)
+        arms = [arm.floor for arm in self.fields.all_arms if arm.kind == "floor" and not arm.is_floor]
+        for floor in (*(self.fields.floors or ()), *arms):
+            if floor not in (*known, "dense"):
+                raise InputError(
+                    f"floors names '{floor}', which {type(reference.task).__name__} on these data does not have"
+                    f"{nearest(str(floor), known)}"
+                )
         if self.fields.floors is not None:
             return self.fields.floors
         sparse = isinstance(getattr(reference.task, "network", None), PathwayNetwork)
-        return [floor for floor in (*FLOORS, "dense") if sparse or floor != "dense"]
+        # expression alone is what a network without covariates sees: it stands there as ridge
+        return [floor for floor in (*known, "dense") if floor != "rna" and (sparse or floor != "dense")]
 
     def _metrics(self, task: LightningModule) -> tuple[str, ...]:
         given = self.fields.metrics
         if given is not None and not given:
             raise InputError("metrics is an empty list; name one or more, such as [auroc, accuracy], or leave it out")
-        chosen = tuple(given) if given else ("rmse",) if isinstance(task, RegressionTask) else ("auroc",)
+        chosen = tuple(given) if given else self._usual_metric(task)
         check_metrics(chosen, task, self.fields.references[0])
         for metric in chosen:
             self.fields.rope_of(metric)
@@ -125,6 +136,10 @@ class _Preparation:
         if unused := [metric for metric in self.fields.rope or () if metric not in chosen]:
             raise InputError(f"rope has an entry for {unused[0]}, which metrics does not name; add it or take it out")
         return chosen
+
+    @staticmethod
+    def _usual_metric(task: LightningModule) -> tuple[str, ...]:
+        return next((metrics for kind, metrics in _USUAL_METRICS if isinstance(task, kind)), ("auroc",))
 
     def _built(self, arm: Arm) -> _Built:
         asked = json.dumps([dict(arm.overrides), arm.dense], sort_keys=True, default=str)
@@ -218,3 +233,12 @@ def _described(arm: Arm) -> str:
         return f"arm '{arm.name}'"
     settings = ", ".join(f"{key}: {value}" for key, value in arm.overrides.items())
     return f"arm '{arm.name}' ({settings if len(settings) <= 120 else ', '.join(arm.overrides)})"
+
+
+def _survival_floors(data: Any) -> list[str]:
+    """Return the floors that the views of survival data allow."""
+    told = getattr(data, "floor_views", None)
+    views = set(told()) if told is not None else set()
+    if "clinical" in views and views & {"rna", "pathway_means"}:
+        views.add("rank_average")
+    return [floor for floor in SURVIVAL_FLOORS if floor in ("constant", "ridge") or floor in views]

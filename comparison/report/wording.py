@@ -23,6 +23,7 @@ __all__ = [
 _LABELS = {
     "auroc": "AUROC",
     "average_precision": "average precision",
+    "c_index": "C-index",
     "calibration_error": "calibration error",
     "f1": "F1",
     "loss": "loss",
@@ -30,6 +31,7 @@ _LABELS = {
     "mse": "MSE",
     "r2": "R²",
     "rmse": "RMSE",
+    "uno_c_index": "Uno's C-index",
 }
 
 

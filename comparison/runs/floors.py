@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ...baselines import classification_floors, regression_floors
+from ...baselines import classification_floors, regression_floors, survival_floors
 from ...datamodules import InMemoryLoader, TableDataModule
 from ...errors import InputError
 from .build import build_run
@@ -27,6 +27,8 @@ def score_floor(recipe: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, 
     data = build_run({"config": config}).data
     if not isinstance(data, TableDataModule):
         raise InputError(f"floor is '{floor}', but {type(data).__name__} is no TableDataModule; leave out the floor")
+    if data.task == "survival":
+        return _survival_floor(data, str(floor), int(config.get("seed_everything", 0)))
     train, test = _tensors(data.train_dataloader()), _tensors(data.test_dataloader())
     name = _RIDGE[data.task] if floor == "ridge" else floor
     options: dict[str, Any] = {"seed": int(config.get("seed_everything", 0)), "floors": [name]}
@@ -40,3 +42,15 @@ def score_floor(recipe: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, 
 def _tensors(loader: InMemoryLoader) -> list[Any]:
     features, target = (tensor.numpy() for tensor in loader.tensors)
     return [features.reshape(len(features), -1), target]  # images as rows of pixels
+
+
+def _survival_floor(data: Any, floor: str, seed: int) -> tuple[dict[str, float], dict[str, Any]]:
+    train, test = (data.survival_targets(part).numpy() for part in ("train", "test"))
+    views = dict(data.floor_views())
+    if floor == "ridge":
+        loaders = (data.train_dataloader(), data.test_dataloader())
+        is_table = all(isinstance(loader, InMemoryLoader) for loader in loaders)
+        # what the network sees of a table; of several modalities, expression
+        views["ridge"] = tuple(loader.tensors[0].numpy() for loader in loaders) if is_table else views["rna"]
+    found = survival_floors(views, train, test, seed=seed, floors=[floor])
+    return found[floor], {"train_rows": len(train), "test_rows": len(test)}

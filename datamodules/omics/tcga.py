@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from ...errors import InputError, shown
+from ..splitting import Split
 from ..survival_target import SurvivalTarget, check_survival
 from ..targets import Target
 from .covariates import Covariates
@@ -42,8 +43,8 @@ class TCGA(SampleTable):
     it. Who was censored earlier belongs to neither: these patients are left out, counted, logged and kept in
     `left_out`. The features are the genes, then the covariates.
 
-    `fold` alone takes the published five folds: the samples that a file lists as `val` test, and `val_fraction` of
-    the training patients validate. With `num_folds`, or neither, the rows are divided as in every table.
+    `fold` alone, or `splits: published`, takes the published five folds: the samples that a file lists as `val` test,
+    and `val_fraction` of the training patients validate. Else the rows are divided as in every table.
 
     Source: The Cancer Genome Atlas, as prepared by Jaume et al., "Modeling dense multimodal interactions between
     biological pathways and histology for survival prediction", 2024, arXiv 2304.06819: log2(TPM + 0.001) of genes;
@@ -63,7 +64,9 @@ class TCGA(SampleTable):
         floor_covariates: Columns that the clinical floor of survival sees, whether or not the network does; None: those
             of age, is_female and stage that there are.
         fold: The part that tests: the number of a published split, or 0 to `num_folds` - 1.
-        num_folds: Number of parts of a cross-validation of your own.
+        num_folds: Number of parts of a cross-validation of your own; or the number of published splits.
+        splits: "published" takes the published splits with `num_folds` too, as a study gives it; "own" never takes
+            them; None takes them where there is a fold alone.
         **options: See `TableDataModule`. `predict_path` is a matrix of the same form.
 
     Attributes:
@@ -106,10 +109,14 @@ class TCGA(SampleTable):
         num_folds: int | None = None,
         task: Literal["binary", "survival"] = "binary",
         floor_covariates: list[str] | None = None,
+        splits: Literal["published", "own"] | None = None,
         **options: Any,
     ) -> None:
-        listed = fold is not None and num_folds is None
-        super().__init__(missing="median", fold=None if listed else fold, num_folds=num_folds, **options)
+        if splits not in (None, "published", "own"):
+            raise InputError(f"splits is '{splits}'; it must be 'published' or 'own'")
+        listed = splits == "published" or (splits is None and fold is not None and num_folds is None)
+        own = (None, None) if listed else (fold, num_folds)
+        super().__init__(missing="median", fold=own[0], num_folds=own[1], **options)
         # What this class is made again from holds its own arguments alone.
         self.hparams.pop("missing", None)
         if endpoint not in ENDPOINTS:
@@ -123,6 +130,8 @@ class TCGA(SampleTable):
         self.cohort, self.endpoint, self.months, self._survival = cohort, endpoint, months, task == "survival"
         files = find_cohort(root, cohort)
         published = read_split(find_split(files.splits, fold)) if listed else None
+        if listed and num_folds is not None and num_folds != (there := len(list(files.splits.glob("splits_*")))):
+            raise InputError(f"num_folds is {num_folds}, but {files.splits} holds {there} published splits; set it so")
         matrix = SampleMatrix.open(files.rna)
         self._read = read_cohort(files, endpoint)
         self._tables = " and ".join(path.name for path in (files.metadata, files.clinical) if path is not None)
@@ -130,8 +139,8 @@ class TCGA(SampleTable):
         join = join_labels(matrix, events, str(files.metadata), ("an outcome", "expression"))
         self.patients = self._read.patients.loc[list(join.groups)]
         if self._survival:
-            months, event = (self.patients[name].to_numpy() for name in ("months", "event"))
-            check_survival(list(join.groups), months, event, str(files.metadata))
+            time, event = (self.patients[name].to_numpy() for name in ("months", "event"))
+            check_survival(list(join.groups), time, event, str(files.metadata))
         used = self.patients if self._survival else self._with_classes()
         found = Covariates.choose(used, _checked(covariates or []), (), "median", self._tables)
         outcomes = ["months", "event"] if self._survival else [self._event]
@@ -223,11 +232,13 @@ class TCGA(SampleTable):
 
     def patient_names(self, part: Part) -> list[str]:
         """Return the names of the patients who train, validate or test, in the order of their rows."""
-        return [self._row_names[row] for row in getattr(self.rows, part)]
+        rows = getattr(self.rows, part)
+        return [self._row_names[row] for row in rows]
 
-    @cached_property
-    def _row_names(self) -> list[str]:
-        return self.sample_names
+    def divide(self, frame: "pd.DataFrame", strata: np.ndarray | None, groups: np.ndarray | None) -> Split:
+        """Return the rows of each part, and remember whose they are."""
+        self._row_names = self._names_of(frame)
+        return super().divide(frame, strata, groups)
 
     def survival_targets(self, part: Part) -> Tensor:
         """Return time and event of the patients who train, validate or test, float32 (rows, 2).
@@ -256,9 +267,9 @@ class TCGA(SampleTable):
                 measured_pathway_means(part, self.encoder, self.gene_names, self.hierarchy) for part in views["rna"]
             )
         if self._floor_covariates:
-            used: Any = self.patients.loc[self._row_names]
-            encoded = clinical_columns(used, self._floor_covariates, self.rows, self._tables)
-            views["clinical"] = (encoded[self.rows.train], encoded[self.rows.test])
+            split, used = self.rows, self.patients.loc[self._row_names]
+            encoded = clinical_columns(used, self._floor_covariates, split, self._tables)
+            views["clinical"] = (encoded[split.train], encoded[split.test])
         return views
 
     def _require_survival(self) -> None:

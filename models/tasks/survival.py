@@ -106,7 +106,8 @@ class SurvivalTask(Task):
             compile_network=compile_network,
             modality_sizes={"patch_features": patch_features, "clinical_features": clinical_features},
         )
-        self.alpha, self.ranking, self.ties = alpha, ranking, ties
+        self.alpha, self.ranking = alpha, ranking
+        self.ties: Literal["efron", "breslow"] = ties
         self._bins_are_given = bin_ends is not None
         unknown = torch.full((self.num_bins,), torch.nan)
         self.register_buffer("bin_ends", unknown if bin_ends is None else _ascending(bin_ends))

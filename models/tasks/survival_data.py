@@ -17,7 +17,8 @@ def training_targets(data: Any) -> Tensor | None:
     """Return time and event of all training rows (N, 2); None where the data do not tell them without a pass."""
     if data is None:
         return None
-    if callable(told := getattr(data, "survival_targets", None)):
+    told: Any = getattr(data, "survival_targets", None)
+    if told is not None:
         return told("train")
     tensors = getattr(data.train_dataloader(), "tensors", None)
     return None if tensors is None or tensors[-1].dim() != 2 else tensors[-1]
@@ -75,8 +76,8 @@ def check_risk(risk: Tensor, trainer: Any, part: str, offset: int) -> None:
     lacking = torch.nonzero(risk.isnan()).squeeze(-1) + offset
     if not len(lacking):
         return
-    told = getattr(getattr(trainer, "datamodule", None), "patient_names", None)
-    names = told(part) if callable(told) and trainer.world_size == 1 else None
+    told: Any = getattr(getattr(trainer, "datamodule", None), "patient_names", None)
+    names = told(part) if told is not None and trainer.world_size == 1 else None
     rows = lacking.tolist()
     patients = [f"row {row}" for row in rows] if names is None else [names[row] for row in rows]
     raise RunError(
