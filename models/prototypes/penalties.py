@@ -5,11 +5,11 @@ Legend of shapes: B bags, N patches of all bags together, n patches of one bag, 
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed.nn import functional as collectives
 
 from ..bags import segment_sum, split_bags
 
@@ -50,7 +50,7 @@ def usage_penalty(mass: Tensor) -> Tensor:
     shares = (mass / sizes.clamp_min(1e-6)).sum(0)
     total = torch.cat([shares, filled.sum().reshape(1)])
     if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        total = collectives.all_reduce(total)
+        total = _SumOverProcesses.apply(total)
     mean = total[:-1] / total[-1].clamp_min(1)
     entropy = -torch.special.xlogy(mean, mean.clamp_min(1e-12)).sum()
     return (math.log(mass.shape[1]) - entropy) * (total[-1] > 0)
@@ -83,3 +83,20 @@ def sharpening_penalty(weights: Tensor, pointers: Sequence[int]) -> Tensor:
     divergences = segment_sum(entropy - (target * logs).sum(1), pointers)
     sizes = [max(part.shape[0], 1) for part in parts]
     return divergences / divergences.new_tensor(sizes)
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """Add up a tensor over processes; its gradient is the sum of theirs, as every process uses the result.
+
+    torch.distributed.nn.functional.all_reduce does the same and is deprecated since torch 2.13.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        return _SumOverProcesses.apply(*gradients)
