@@ -25,7 +25,9 @@ def write_predictions(outputs: Any, trainer: Trainer) -> Path | None:
 
     values = torch.cat(outputs).float().cpu()
     values = values if values.dim() == 1 else values.flatten(start_dim=1)
-    names = ["prediction"] if values.dim() == 1 else [f"probability_{i}" for i in range(values.shape[1])]
+    names = getattr(trainer.lightning_module, "prediction_names", None)
+    if names is None:
+        names = ["prediction"] if values.dim() == 1 else [f"probability_{i}" for i in range(values.shape[1])]
     folder = Path(trainer.log_dir or trainer.default_root_dir)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "predictions.csv"
