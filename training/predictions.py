@@ -13,7 +13,8 @@ def write_predictions(outputs: Any, trainer: Trainer) -> Path | None:
     """Write ``predictions.csv`` into the run folder, one line per row of the data, in their order.
 
     Args:
-        outputs: What `Trainer.predict` returned: a list of tensors (B,) or (B, C).
+        outputs: What `Trainer.predict` returned: a list of tensors (B,) or (B, C); a task may name the columns
+            (`prediction_names`).
         trainer: The trainer that predicted.
 
     Returns:
@@ -25,7 +26,7 @@ def write_predictions(outputs: Any, trainer: Trainer) -> Path | None:
 
     values = torch.cat(outputs).float().cpu()
     values = values if values.dim() == 1 else values.flatten(start_dim=1)
-    names = getattr(trainer.lightning_module, "prediction_names", None)
+    names = getattr(getattr(trainer, "lightning_module", None), "prediction_names", None)
     if names is None:
         names = ["prediction"] if values.dim() == 1 else [f"probability_{i}" for i in range(values.shape[1])]
     folder = Path(trainer.log_dir or trainer.default_root_dir)
