@@ -18,33 +18,48 @@ from .structure import AttentionEdges, chunks
 
 __all__ = ["EdgeAttention", "composed_attention", "segment_softmax"]
 
-# Edges whose channels lie in the buffers at a time: 512 rows of 512 channels are 1 MiB, a second-level cache. On a
-# GPU a call costs more than the memory of one patient.
-_EDGES_AT_A_TIME = {"cpu": 512}
+# Edges whose channels lie in the two buffers at a time: twice 256 rows of 512 channels are 1 MiB, a second-level
+# cache. On a GPU a call costs more than the memory of one patient.
+_EDGES_AT_A_TIME = {"cpu": 256}
 _MANY_EDGES = 1 << 17
 
 
-class _Work(NamedTuple):
-    """Buffers and cuts that all patients share."""
+class _Piece(NamedTuple):
+    """Some edges of whole targets, and what both passes need of them for every patient."""
 
-    projected: Tensor  # (S, H C)
-    rows: Tensor  # (n, H C)
-    other: Tensor  # (n, H C)
-    cuts: list[tuple[int, int, int, int]]
+    edges: slice
+    targets: slice
+    source: Tensor  # (n,) source of each edge
+    ends: Tensor  # (2 n,) the two rows of states (S + P, H C), sources then targets, that each edge adds up
+    pairs: Tensor  # (n + 1,) where each edge begins in `ends`
+    place: Tensor  # (n,) counts the edges
+    bags: Tensor  # where each target's edges begin
+    buffer: Tensor  # (n, H C)
 
-    @classmethod
-    def of(cls, weight: Tensor, sources: int, edges: AttentionEdges) -> "_Work":
-        cuts = chunks(edges.pointer, _EDGES_AT_A_TIME.get(weight.device.type, _MANY_EDGES))
-        longest = max((last - first for first, last, _, _ in cuts), default=0)
-        projected, rows, other = (weight.new_empty(number, len(weight)) for number in (sources, longest, longest))
-        return cls(projected, rows, other, cuts)
+    def sums(self, states: Tensor) -> Tensor:
+        """Return source plus target (n, H C): bags of two rows, in one pass over the memory."""
+        return torch.embedding_bag(states, self.ends, self.pairs, False, 0, False, None, True)[0]
 
-    def sums(self, target: Tensor, edges: AttentionEdges, first: int, last: int) -> Tensor:
-        """Return source plus target (n, H C) of some edges, in `rows`."""
-        rows, other = self.rows[: last - first], self.other[: last - first]
-        torch.index_select(self.projected, 0, edges.source[first:last], out=rows)
-        torch.index_select(target, 0, edges.target[first:last], out=other)
-        return rows.add_(other)
+
+def _pieces(states: Tensor, edges: AttentionEdges) -> list[_Piece]:
+    cuts = chunks(edges.pointer, _EDGES_AT_A_TIME.get(states.device.type, _MANY_EDGES))
+    longest = max((last - first for first, last, _, _ in cuts), default=0)
+    ends = torch.stack([edges.source, edges.target + len(states) - len(edges.pointer) + 1], 1)
+    place = torch.arange(2 * longest + 1, device=states.device)
+    buffer = states.new_empty(longest, states.shape[1])
+    return [
+        _Piece(
+            slice(first, last),
+            slice(low, high),
+            edges.source[first:last],
+            ends[first:last].flatten(),
+            place[: 2 * (last - first) + 1 : 2].contiguous(),
+            place[: last - first],
+            edges.pointer[low : high + 1] - first,
+            buffer[: last - first],
+        )
+        for first, last, low, high in cuts
+    ]
 
 
 class EdgeAttention(Function):
@@ -65,46 +80,46 @@ class EdgeAttention(Function):
         mask: Tensor | None,
         edges: AttentionEdges,
         slope: float,
+        has_backward: bool,
     ) -> tuple[Tensor, Tensor]:
-        """Attend patient by patient."""
-        patients, heads, channels = source.shape[1], *attention.shape
-        work = _Work.of(weight, len(source), edges)
-        targets = len(edges.pointer) - 1
-        out = source.new_empty(targets, patients, edges.sums.out_features // targets * channels)
-        weights = source.new_empty(patients, len(edges.source), heads)
+        """Attend patient by patient; for a backward pass the projected sources are kept."""
+        sources, patients, channels = len(source), source.shape[1], attention.shape[1]
+        states = source.new_empty(patients if has_backward else 1, sources + len(target), len(weight))
+        pieces = _pieces(states[0], edges)
+        out = source.new_empty(len(target), patients, edges.sums.out_features // len(target) * channels)
+        weights = source.new_empty(patients, len(edges.source), edges.heads)
         for patient in range(patients):
-            torch.addmm(bias, source[:, patient], weight.t(), out=work.projected)
-            scores = _scores(work, target[:, patient].contiguous(), attention, edges, slope)
-            weights[patient] = segment_softmax(scores, edges)
+            state = states[patient if has_backward else 0]
+            torch.addmm(bias, source[:, patient], weight.t(), out=state[:sources])
+            state[sources:] = target[:, patient]
+            weights[patient] = segment_softmax(_scores(pieces, state, attention, slope), edges)
             shares = _shares(weights[patient], mask, patient, edges)
-            sums = product(shares, work.projected.view(-1, channels), edges.sums, False, "bag")
-            out[:, patient] = sums.view(targets, -1)
+            sums = product(shares, state[:sources].view(-1, channels), edges.sums, False, "bag")
+            out[:, patient] = sums.view(len(target), -1)
         ctx.mark_non_differentiable(weights)
-        ctx.save_for_backward(source, target, weight, bias, attention, mask, weights)
+        ctx.save_for_backward(source, target, weight, bias, attention, mask, weights, states if has_backward else None)
         ctx.options = edges, slope
         return out, weights
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of sources, targets, weight, bias and attention vectors."""
-        *inputs, mask, weights = ctx.saved_tensors
+        *inputs, mask, weights, states = ctx.saved_tensors
         if torch.is_grad_enabled():
             found = _differentiable_backward(inputs, mask, gradients[0], *ctx.options)
         else:
-            found = _backward(inputs, mask, weights, gradients[0], *ctx.options)
-        return (*found, None, None, None)
+            found = _backward(inputs, mask, weights, states, gradients[0], *ctx.options)
+        return (*found, None, None, None, None)
 
 
-def _scores(work: _Work, target: Tensor, attention: Tensor, edges: AttentionEdges, slope: float) -> Tensor:
+def _scores(pieces: list[_Piece], states: Tensor, attention: Tensor, slope: float) -> Tensor:
     """Return what the softmax takes, (E, H): the attention vector times the activation of source plus target."""
-    heads, channels = attention.shape
-    scores = target.new_empty(heads, len(edges.source))
-    for first, last, _, _ in work.cuts:
-        rows = torch.nn.functional.leaky_relu_(work.sums(target, edges, first, last), slope)
-        for head in range(heads):
-            part = rows[:, head * channels : (head + 1) * channels]
-            torch.mv(part, attention[head], out=scores[head, first:last])
-    return scores.t().contiguous()
+    found = [states.new_empty(0, len(attention))]
+    for piece in pieces:
+        rows = torch.nn.functional.leaky_relu_(piece.sums(states), slope)
+        by_head = rows.unflatten(1, attention.shape).permute(1, 2, 0)
+        found.append(torch.bmm(attention.unsqueeze(1), by_head).squeeze(1).t())
+    return torch.cat(found)
 
 
 def segment_softmax(scores: Tensor, edges: AttentionEdges) -> Tensor:
@@ -130,26 +145,28 @@ def _number_summed(edges: AttentionEdges) -> int:
 
 
 def _backward(
-    inputs: list[Tensor], mask: Tensor | None, weights: Tensor, gradient: Tensor, edges: AttentionEdges, slope: float
+    inputs: list[Tensor],
+    mask: Tensor | None,
+    weights: Tensor,
+    states: Tensor,
+    gradient: Tensor,
+    edges: AttentionEdges,
+    slope: float,
 ) -> list[Tensor]:
-    source, target, weight, bias, attention = inputs
-    channels = attention.shape[1]
-    work = _Work.of(weight, len(source), edges)
+    source, target, weight, _, attention = inputs
+    sources, channels = len(source), attention.shape[1]
+    pieces = _pieces(states[0], edges)
     found = [torch.empty_like(source), torch.empty_like(target), *(torch.zeros_like(item) for item in inputs[2:])]
-    for patient in range(source.shape[1]):
-        torch.addmm(bias, source[:, patient], weight.t(), out=work.projected)
+    for patient, state in enumerate(states):
         g = gradient[:, patient].reshape(-1, channels)
-        projected = work.projected.view(-1, channels)
         shares = _shares(weights[patient], mask, patient, edges)
-        d_projected = product(shares, g, edges.sums, True, "bag").view_as(work.projected)
-        d_weights = sampled(g, projected, edges.sums, "bag").view_as(weights[patient]) / _number_summed(edges)
-        d_weights = d_weights if mask is None else d_weights * mask[patient]
+        d_projected = product(shares, g, edges.sums, True, "bag").view(sources, -1)
+        d_weights = sampled(g, state[:sources].view(-1, channels), edges.sums, "bag").view_as(weights[patient])
+        d_weights = (d_weights if mask is None else d_weights * mask[patient]) / _number_summed(edges)
         d_scores = _softmax_gradient(weights[patient], d_weights, edges)
-        d_target = _scores_backward(
-            work, target[:, patient].contiguous(), attention, edges, slope, d_scores, d_projected, found[4]
-        )
-        found[0][:, patient] = d_projected @ weight
+        d_target = _scores_backward(pieces, state, attention, slope, d_scores, d_projected, found[4])
         found[1][:, patient] = d_target
+        torch.mm(d_projected, weight, out=found[0][:, patient])
         found[2].addmm_(d_projected.t(), source[:, patient])
         found[3] += d_projected.sum(0)
     return found
@@ -163,35 +180,27 @@ def _softmax_gradient(weights: Tensor, gradient: Tensor, edges: AttentionEdges) 
 
 
 def _scores_backward(
-    work: _Work,
-    target: Tensor,
+    pieces: list[_Piece],
+    states: Tensor,
     attention: Tensor,
-    edges: AttentionEdges,
     slope: float,
     d_scores: Tensor,
     d_projected: Tensor,
     d_attention: Tensor,
 ) -> Tensor:
     """Add to the gradients of the projected sources and of the attention vectors, and return that of the targets."""
-    heads, channels = attention.shape
-    d_target = torch.empty_like(target)
-    spread = torch.block_diag(*attention.unsqueeze(1))  # (H, H C): an edge's scores to all its channels
-    by_head = d_scores.t().contiguous()
-    place = torch.arange(len(work.rows), device=target.device)
-    for first, last, low, high in work.cuts:
-        rows = work.sums(target, edges, first, last)
-        other = work.other[: last - first]
+    d_target = states.new_empty(len(states) - len(d_projected), states.shape[1])
+    by_head, d_attention = d_scores.t().unsqueeze(1).contiguous(), d_attention.unsqueeze(1)
+    for piece in pieces:
+        rows, other = piece.sums(states), piece.buffer
+        heads = other.unflatten(1, attention.shape)
         torch.ops.aten.leaky_relu.out(rows, slope, out=other)
-        for head in range(heads):
-            part = other[:, head * channels : (head + 1) * channels]
-            d_attention[head].addmv_(part.t(), by_head[head, first:last])
-        torch.mm(d_scores[first:last], spread, out=other)
+        d_attention.baddbmm_(by_head[:, :, piece.edges], heads.transpose(0, 1))
+        torch.mul(d_scores[piece.edges].unsqueeze(2), attention, out=heads)
         torch.ops.aten.leaky_relu_backward.grad_input(other, rows, slope, False, grad_input=other)
-        d_projected.index_add_(0, edges.source[first:last], other)
-        bags = torch.embedding_bag(
-            other, place[: last - first], edges.pointer[low : high + 1] - first, False, 0, False, None, True
-        )
-        d_target[low:high] = bags[0]
+        d_projected.index_add_(0, piece.source, other)
+        bags = torch.embedding_bag(other, piece.place, piece.bags, False, 0, False, None, True)
+        d_target[piece.targets] = bags[0]
     return d_target
 
 

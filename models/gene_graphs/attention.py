@@ -102,15 +102,25 @@ class MembershipAttention(nn.Module):
 
     def forward(self, sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return what targets take from sources, and the weights."""
-        mask = self._mask(sources)
-        target = self.target(targets)
-        parameters = (self.source.weight, self.source.bias, self.attention)
-        slope = self._leaky_slope()
+        device, result = sources.device.type, sources.dtype
+        if torch.is_autocast_enabled(device) and result != torch.float64:
+            result = torch.get_autocast_dtype(device)
+        # Half types are computed in float32, as sums over hundreds of genes and a softmax should be.
+        compute = torch.float32 if result.itemsize < 4 else result
+        with torch.autocast(device, enabled=False):
+            sums, weights = self._attended(sources.to(compute), targets.to(compute), compute)
+        return sums.to(result), weights
+
+    def _attended(self, sources: Tensor, targets: Tensor, compute: torch.dtype) -> tuple[Tensor, Tensor]:
+        parameters = [item.to(compute) for item in (self.source.weight, self.source.bias, self.attention)]
+        target = nn.functional.linear(targets, self.target.weight.to(compute), self.target.bias.to(compute))
+        mask, slope = self._mask(sources), self._leaky_slope()
         if slope is not None and is_plain():
-            sums, weights = EdgeAttention.apply(sources, target, *parameters, mask, self.edges, slope)  # type: ignore[misc]
+            options = self.edges, slope, torch.is_grad_enabled()
+            sums, weights = EdgeAttention.apply(sources, target, *parameters, mask, *options)  # type: ignore[misc]
         else:
-            sums, weights = self._one_by_one(sources, target, mask)
-        return sums + self.bias, weights.detach()
+            sums, weights = self._one_by_one(sources, target, parameters, mask)
+        return sums + self.bias.to(compute), weights.detach()
 
     def _mask(self, sources: Tensor) -> Tensor | None:
         if not self.training or not self.dropout:
@@ -123,13 +133,15 @@ class MembershipAttention(nn.Module):
     def _leaky_slope(self) -> float | None:
         """Return the slope of the activation below 0 where it has one kernel with the rest and nobody listens to it."""
         module = self.activation
-        if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+        if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
             return None
         if type(module) is nn.ReLU:
             return 0.0
         return module.negative_slope if type(module) is nn.LeakyReLU else None
 
-    def _one_by_one(self, sources: Tensor, target: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _one_by_one(
+        self, sources: Tensor, target: Tensor, parameters: list[Tensor], mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """Attend patient by patient in torch's operators, and again in the backward pass instead of keeping edges."""
         run: Callable[..., tuple[Tensor, Tensor]] = composed_attention
         keep = torch.compiler.is_compiling() or not torch.is_grad_enabled()
@@ -138,9 +150,7 @@ class MembershipAttention(nn.Module):
             arguments = (
                 sources[:, patient],
                 target[:, patient],
-                self.source.weight,
-                self.source.bias,
-                self.attention,
+                *parameters,
                 None if mask is None else mask[patient],
                 self.edges,
                 self.activation,

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError, shown
-from ...structures import Hierarchy, NullModel, ShuffleHierarchy
-from ...structures.layered import EdgeBlock
+from ...structures import EdgeBlock, Hierarchy, NullModel, ShuffleHierarchy
 
 __all__ = ["GenePathwayGraph", "Membership"]
 

@@ -3,17 +3,16 @@
 Legend of shapes: N nodes (G genes, then P pathways), B patients, D width.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.autograd import Function
 
 from ..layers import EdgeStructure
+from ..layers._eager import is_plain
 from ..layers.choice import choose_sparse_backend
 from ..layers.products import edge_linear
+from ._sample import EagerSample, Means, composed_sample
 
 __all__ = ["GraphSample", "NeighbourMean"]
 
@@ -40,7 +39,7 @@ class NeighbourMean(nn.Module):
     def __init__(self, edges: NDArray[np.int64], num_sources: int, num_targets: int) -> None:
         super().__init__()
         self.num_targets = num_targets
-        self._placed: dict[tuple[torch.device, torch.dtype], tuple[EdgeStructure, Tensor]] = {}
+        self._placed: dict[tuple[torch.device, torch.dtype], Means] = {}
         self.structure: EdgeStructure | None = None
         if edges.shape[1]:
             pairs = torch.from_numpy(np.ascontiguousarray(edges))
@@ -49,20 +48,22 @@ class NeighbourMean(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the means."""
-        if self.structure is None:
+        means = self.placed(x)
+        if means is None:
             return x.new_zeros(self.num_targets, *x.shape[1:])
-        dtype = torch.float32 if x.dtype.itemsize < 4 else x.dtype
-        structure, shares = self._on(self.structure, x.device, dtype)
-        backend = choose_sparse_backend("auto", x.device.type)
         with torch.autocast(x.device.type, enabled=False):
-            y = edge_linear(x.flatten(1).t(), shares, None, structure, backend)
+            y = edge_linear(x.flatten(1).t(), means.shares, None, means.structure, means.backend)
         return y.t().to(x.dtype).unflatten(1, x.shape[1:])
 
-    def _on(self, structure: EdgeStructure, device: torch.device, dtype: torch.dtype) -> tuple[EdgeStructure, Tensor]:
-        """Return structure and weights as an input needs them; no buffers, which data-parallel training would send."""
-        key = device, dtype
+    def placed(self, x: Tensor) -> Means | None:
+        """Return structure and weights as an input needs them; None without edges."""
+        # No buffers: data-parallel training would send them at every step.
+        if self.structure is None:
+            return None
+        key = x.device, torch.float32 if x.dtype.itemsize < 4 else x.dtype
         if key not in self._placed:
-            self._placed[key] = structure.to(device), self._shares.to(device, dtype)
+            backend = choose_sparse_backend("auto", x.device.type)
+            self._placed[key] = Means(self.structure.to(key[0]), self._shares.to(*key), backend)
         return self._placed[key]
 
 
@@ -113,35 +114,14 @@ class GraphSample(nn.Module):
         """Return the new states of all nodes."""
         if x.shape[2] < self.itself.out_features:
             return self._means_first(x)
-        linear, weight = nn.functional.linear, self.neighbours.weight
-        genes = self.into_genes(linear(x[self.num_genes :], weight))
-        pathways = linear(self.into_pathways(x), weight)
-        return _AddParts.apply(linear(x, self.itself.weight, self.neighbours.bias), genes, pathways)  # type: ignore[return-value]
+        parameters = self.neighbours.weight, self.itself.weight, self.neighbours.bias
+        to_pathways = self.into_pathways.placed(x)
+        if to_pathways is None or not is_plain() or torch.is_autocast_enabled(x.device.type) or x.dtype.itemsize < 4:
+            return composed_sample(x, *parameters, self.into_pathways, self.into_genes, self.num_genes)
+        return EagerSample.apply(x, *parameters, to_pathways, self.into_genes.placed(x))  # type: ignore[return-value]
 
     def _means_first(self, x: Tensor) -> Tensor:
         """Take the means of few channels, and map them together with the nodes' own."""
         means = torch.cat([self.into_genes(x[self.num_genes :]), self.into_pathways(x)])
         weight = torch.cat([self.neighbours.weight, self.itself.weight], 1)
         return nn.functional.linear(torch.cat([means, x], 2), weight, self.neighbours.bias)
-
-
-class _AddParts(Function):
-    """Add what genes and pathways receive to the states of all nodes, in place."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(states: Tensor, genes: Tensor, pathways: Tensor) -> Tensor:
-        states[: len(genes)] += genes
-        states[len(genes) :] += pathways
-        return states
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.mark_dirty(inputs[0])
-        ctx.number = len(inputs[1])
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        g = gradients[0]
-        return g, g[: ctx.number], g[ctx.number :]

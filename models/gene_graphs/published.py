@@ -81,7 +81,8 @@ class PublishedLayers(nn.Module):
         x = torch.cat([expression, expression.new_zeros(self.num_pathways, expression.shape[1])]).unsqueeze(2)
         x = self.dropout(patients_first(first, self.first(x)))
         x = self.norm(self.dropout(patients_first(second, self.second(x))))
-        pathways, weights = self.attention(x[: self.num_sources], x[self.num_genes :])
+        genes, pathways = x.split([self.num_genes, self.num_pathways])
+        pathways, weights = self.attention(genes if self.num_sources == self.num_genes else x, pathways)
         return patients_first(last, pathways), weights
 
     def activation_paths(self) -> dict[str, str]:
