@@ -6,7 +6,7 @@ from .bags import PackedBags, pack
 from .convolutional import ConvolutionalNetwork
 from .dense import DenseNetwork
 from .dense_controls import dense_control
-from .fusion import ProtoPathway
+from .fusion import ABMIL, GeneNetwork, MCATLike, MMPLike, ProtoPathway, SurvPathLike
 from .gene_graphs import GeneGraphEncoder, GenePathwayGraph
 from .head_outputs import HeadOutputs, combined
 from .layers import EdgeLinear
@@ -18,6 +18,7 @@ from .sites import Electrode, Site, find_sites, sites_of
 from .tasks import ClassificationTask, InContextTask, RegressionTask, SurvivalTask, Task
 
 __all__ = [
+    "ABMIL",
     "AttentionOnlyTransformer",
     "ClassificationTask",
     "ConvolutionalNetwork",
@@ -25,9 +26,12 @@ __all__ = [
     "EdgeLinear",
     "Electrode",
     "GeneGraphEncoder",
+    "GeneNetwork",
     "GenePathwayGraph",
     "HeadOutputs",
     "InContextTask",
+    "MCATLike",
+    "MMPLike",
     "PackedBags",
     "PathwayNetwork",
     "ProtoPathway",
@@ -37,6 +41,7 @@ __all__ = [
     "ReplicaTask",
     "Replicas",
     "Site",
+    "SurvPathLike",
     "SurvivalTask",
     "Task",
     "attention_patterns",

@@ -4,7 +4,9 @@ Legend of shapes: B patients, T tokens, d width.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 from torch import nn
 
 from ...activations import ActivationSpec, LayerActivations
@@ -15,7 +17,7 @@ from ..gene_graphs.graph import Membership
 from ..sites import Electrode
 from .gates import UnitElectrode
 
-__all__ = ["graph_of", "named_tokens", "split_activation"]
+__all__ = ["graph_of", "named_tokens", "root_sets", "split_activation"]
 
 
 def graph_of(
@@ -62,8 +64,35 @@ def split_activation(activation: LayerActivations | None) -> tuple[LayerActivati
     return list(activation[:-1]), activation[-1]
 
 
-def named_tokens(names: Sequence[str], width: int) -> nn.ModuleDict:
-    """Return the sites of T tokens: `tokens` (B, T, d), and `kept` and `gates` (B, T), whose units have names."""
+def named_tokens(names: Sequence[str], width: int, gated: bool = True) -> nn.ModuleDict:
+    """Return the sites of T tokens: `tokens` (B, T, d), and `kept` and perhaps `gates` (B, T), whose units have names.
+
+    Example:
+        >>> list(named_tokens(["death", "repair"], 8))
+        ['tokens', 'kept', 'gates']
+    """
     sizes = {"position": len(names), "unit": width}
-    tokens = Electrode("batch", "position", "unit", sizes=sizes)
-    return nn.ModuleDict({"tokens": tokens, "kept": UnitElectrode(names), "gates": UnitElectrode(names)})
+    sites: dict[str, nn.Module] = {"tokens": Electrode("batch", "position", "unit", sizes=sizes)}
+    return nn.ModuleDict(sites | {name: UnitElectrode(names) for name in ("kept", "gates")[: 1 + gated]})
+
+
+def root_sets(graph: GenePathwayGraph) -> GenePathwayGraph:
+    """Return the pathways that lie beneath no other, with their genes, as a graph over the same columns.
+
+    Example:
+        >>> edges = [("cell", "repair"), ("cell", "death"), ("repair", "BRCA1"), ("death", "TP53")]
+        >>> root_sets(GenePathwayGraph.from_hierarchy(Hierarchy.from_edges(edges))).pathways
+        ('cell',)
+    """
+    kept = np.flatnonzero(graph.depths == 1)
+    gene, pathway = graph.memberships
+    chosen = np.isin(pathway, kept)
+    used, gene = np.unique(gene[chosen], return_inverse=True)
+    return replace(
+        graph,
+        genes=tuple(graph.genes[number] for number in used),
+        pathways=tuple(graph.pathways[number] for number in kept),
+        memberships=np.stack([gene, np.searchsorted(kept, pathway[chosen])]),
+        relations=np.empty((2, 0), dtype=np.int64),
+        columns=graph.columns[used],
+    )

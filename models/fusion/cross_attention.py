@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ...errors import InputError
 from ..sites import Electrode
+from .gates import log_factors
 
 __all__ = ["CrossAttention"]
 
@@ -75,7 +76,7 @@ class CrossAttention(nn.Module):
         scores = (in_key_space.flatten(1, 2) @ keys.transpose(1, 2)).unflatten(1, (self.num_heads, -1))
         scores = (scores + shift) * self.head_width**-0.5
         if kept is not None:
-            scores = scores + kept.clamp_min(torch.finfo(kept.dtype).tiny).log()[:, None, None]
+            scores = scores + log_factors(kept)[:, None, None]
         pattern = self.pattern(self.scores(scores).softmax(-1))
         shares = F.dropout(pattern, self.dropout, self.training)
         taken = (shares.flatten(1, 2) @ keys).unflatten(1, (self.num_heads, -1))

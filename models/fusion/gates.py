@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..sites import Site
 
-__all__ = ["UnitElectrode", "factors_of", "weighted_sum"]
+__all__ = ["UnitElectrode", "factors_of", "kept_mean", "log_factors", "weighted_sum"]
 
 
 class UnitElectrode(nn.Identity):
@@ -61,3 +61,26 @@ def weighted_sum(tokens: Tensor, gates: Tensor, kept: Tensor | None, electrode: 
         gates = gates / gates.sum(1, keepdim=True).clamp_min(torch.finfo(gates.dtype).tiny)
     gates = electrode(gates)
     return (gates.unsqueeze(1) @ tokens).squeeze(1), gates
+
+
+def log_factors(kept: Tensor) -> Tensor:
+    """Return what is added to scores before a softmax so that it weighs every token by how much of it there is.
+
+    Example:
+        >>> (torch.zeros(3) + log_factors(torch.tensor([1.0, 0.0, 1.0]))).softmax(0).tolist()[::2]
+        [0.5, 0.5]
+    """
+    return kept.clamp_min(torch.finfo(kept.dtype).tiny).log()
+
+
+def kept_mean(tokens: Tensor, kept: Tensor | None) -> Tensor:
+    """Return the mean (B, d) of those tokens (B, T, d) that are kept.
+
+    Example:
+        >>> kept_mean(torch.tensor([[[1.0], [5.0]]]), torch.tensor([[1.0, 0.0]]))
+        tensor([[1.]])
+    """
+    if kept is None:
+        return tokens.mean(1)
+    shares = kept / kept.sum(1, keepdim=True).clamp_min(torch.finfo(kept.dtype).tiny)
+    return (shares.unsqueeze(1) @ tokens).squeeze(1)

@@ -7,22 +7,22 @@ P pathways, E memberships of genes in pathways, d width, H heads, T outputs.
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...activations import ActivationSpec, LayerActivations
 from ...structures import Hierarchy
-from ..bags import MODALITIES, MultimodalInputs, packed_slides
+from ..bags import MultimodalInputs, packed_slides
 from ..gene_graphs import GeneGraphEncoder, PathwayGate
 from ..gene_graphs.edges import HierarchyUse
 from ..gene_graphs.encoder import GraphVariant
 from ..gene_graphs.graph import Membership
 from ..prototypes import AssignmentSpec, PrototypeEncoder
 from .building import graph_of, named_tokens, split_activation
+from .frame import MultimodalNetwork
 from .gates import factors_of, weighted_sum
 from .head import StreamHead
-from .inputs import as_inputs
 from .interactions import Fusion, Interaction, Meeting, build_interaction
-from .modalities import AbsentModalities, Missing
+from .modalities import Missing
 
 __all__ = ["FusionReading", "ProtoPathway"]
 
@@ -55,7 +55,7 @@ class FusionReading(NamedTuple):
     assignments: Tensor | None = None
 
 
-class ProtoPathway(nn.Module):
+class ProtoPathway(MultimodalNetwork):
     """Prototypes of a patient's slides query the pathways of his transcriptome; a head reads gated streams of both.
 
     The defaults are the published configuration: with 1,536 patch features and 4 outputs it has 479,687 parameters,
@@ -160,8 +160,8 @@ class ProtoPathway(nn.Module):
         patch_activation: ActivationSpec = "identity",
         checkpoint_patches: int = 16_384,
     ) -> None:
-        super().__init__()
-        self.in_features, self.patch_features, self.clinical_features = in_features, patch_features, clinical_features
+        takes = ("rna", "slides") if patch_features else ("rna",)
+        super().__init__(takes, in_features, patch_features, clinical_features, width, missing, modality_dropout)
         graph = graph_of(hierarchy, feature_names, in_features, membership, min_genes, "ProtoPathway")
         of_genes, of_head = split_activation(activation)
         self.genes = GeneGraphEncoder(
@@ -188,12 +188,8 @@ class ProtoPathway(nn.Module):
             self.prototypes = named_tokens(self.prototype_names, width)
             self.interaction = build_interaction(fusion, width, self.prototype_names, attention_heads, dropout, of_head)
             streams = self.interaction.streams
-        if clinical_features:
-            self.clinical = nn.Linear(clinical_features, width)
-            streams = (*streams, "clinical")
-        taken = zip(MODALITIES, (in_features, patch_features, clinical_features), strict=True)
-        self.absent = AbsentModalities({name: width for name, size in taken if size}, missing, modality_dropout)
-        self.head = StreamHead(dict.fromkeys(streams, width), fusion_width, out_features, of_head, dropout)
+        widths = dict.fromkeys(streams, width) | self.clinical_width()
+        self.head = StreamHead(widths, fusion_width, out_features, of_head, dropout)
 
     def forward(self, inputs: MultimodalInputs | Tensor) -> Tensor:
         """Map a batch to outputs (B, T)."""
@@ -217,8 +213,7 @@ class ProtoPathway(nn.Module):
         )
 
     def _read(self, inputs: MultimodalInputs | Tensor, with_assignments: bool) -> FusionReading:
-        inputs = as_inputs(inputs, self.in_features, self.patch_features, self.clinical_features)
-        used = self.absent.used(inputs.present)
+        inputs, used = self.begin(inputs)
         (tokens, gates), gene_weights = self.genes.with_gene_weights(inputs.rna)
         tokens = self.pathways["tokens"](self.absent.fill("rna", tokens, used))
         kept = factors_of(self.pathways["kept"], tokens)
@@ -229,9 +224,7 @@ class ProtoPathway(nn.Module):
             found = found._replace(mass=slide.mass, assignments=slide.weights)
             met, found = self._meet(tokens, pathway, kept, slide.tokens, found)
             streams = met.streams
-        if self.clinical_features:
-            streams = {**streams, "clinical": self.absent.fill("clinical", self.clinical(inputs.clinical), used)}
-        return found._replace(outputs=self.head(streams))
+        return found._replace(outputs=self.head(streams | self.clinical_stream(inputs, used)))
 
     def _meet(
         self, tokens: Tensor, pathway: Tensor, kept: Tensor | None, slide_tokens: Tensor, found: FusionReading
