@@ -78,7 +78,7 @@ class MultimodalSurvival(MultimodalTable):
         max_patches: Most patches of a patient in training: of more, so many are drawn anew in every epoch.
         eval_max_patches: The same in evaluation, where they are drawn once.
         cache: Folder for a copy of the features in half precision, which is faster to read.
-        memory: Megabytes of bags that each process keeps for the next time it needs them.
+        memory: Megabytes of slides that each process keeps for the next time it needs them; not used with `cache`.
         precision: Type of the bags: "float32", "float16", or "stored" (that of the first slide; float16 with `cache`).
         num_workers: Processes that read ahead; 0 reads when a batch is asked for.
         prefetch: Batches that each of them reads ahead.

@@ -70,7 +70,8 @@ class HalfCache:
         values, described = self._files(slide)
         try:
             entry = json.loads(described.read_text())
-            array = np.load(values, mmap_mode="r")
+            # Copy on write: nothing that is done to the array reaches the file.
+            array = np.load(values, mmap_mode="c")
         except (OSError, ValueError, EOFError):
             return None
         if entry.get("source") != source:

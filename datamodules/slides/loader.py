@@ -6,6 +6,7 @@ Shapes: M patients, B patients of a batch, G genes, C clinical columns.
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -55,21 +56,23 @@ class PatientBatches(Dataset[SurvivalBatch]):
     def __getitem__(self, place: tuple[int, list[int]]) -> SurvivalBatch:
         """Return the batch of an epoch with these patients, by position."""
         epoch, rows = place
-        bags = [self._bag(self.patients[row], epoch) for row in rows]
-        pointers = torch.tensor([0, *np.cumsum([len(bag) for bag in bags]).tolist()], dtype=torch.int64)
         index = torch.tensor(rows, dtype=torch.int64)
-        inputs = MultimodalInputs(self.rna[index], torch.cat(bags), pointers, self.clinical[index], self.present[index])
+        bags, sizes = torch.zeros(0, 0), [0] * len(rows)
+        if self.store is not None:
+            bags, sizes = self.store.bags(
+                [(self.patients[row], self._drawn(self.patients[row], epoch)) for row in rows]
+            )
+        pointers = torch.tensor([0, *accumulate(sizes)], dtype=torch.int64)
+        inputs = MultimodalInputs(self.rna[index], bags, pointers, self.clinical[index], self.present[index])
         return inputs, self.target[index]
 
-    def _bag(self, patient: str, epoch: int) -> Tensor:
-        store = self.store
-        if store is None:
-            return torch.zeros(0, 0)
-        number = store.num_patches(patient)
+    def _drawn(self, patient: str, epoch: int) -> np.ndarray | None:
+        """Return which patches of a patient are used in an epoch; None for all."""
+        number = 0 if self.store is None or self.max_patches is None else self.store.num_patches(patient)
         if self.max_patches is None or number <= self.max_patches:
-            return store.bag(patient)
+            return None
         generator = np.random.default_rng(derive_seed(self.seed, "patches", epoch, patient))
-        return store.bag(patient, np.sort(generator.choice(number, self.max_patches, replace=False)))
+        return np.sort(generator.choice(number, self.max_patches, replace=False))
 
 
 class BagLoader(InMemoryLoader):

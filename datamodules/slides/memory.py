@@ -2,31 +2,30 @@
 
 from collections import OrderedDict
 
-from torch import Tensor
+import numpy as np
 
 from ...errors import InputError
 
-__all__ = ["RecentTensors"]
+__all__ = ["RecentArrays"]
 
 
-class RecentTensors:
-    """Tensors by name; when they grow beyond a number of bytes, those that were asked for longest ago go first.
+class RecentArrays:
+    """Arrays by name; when they grow beyond a number of bytes, those that were asked for longest ago go first.
 
     A copy for another process (pickled) starts empty.
 
     Args:
-        max_bytes: How much is kept; a tensor larger than this is not kept at all. 0 keeps nothing.
+        max_bytes: How much is kept; an array larger than this is not kept at all. 0 keeps nothing.
 
     Raises:
         InputError: If `max_bytes` is negative.
 
     Example:
-        >>> import torch
-        >>> recent = RecentTensors(max_bytes=80)
+        >>> recent = RecentArrays(max_bytes=160)
         >>> for name in "abc":
-        ...     recent.put(name, torch.zeros(10))
+        ...     recent.put(name, np.zeros(10))
         >>> recent.get("a") is None, recent.get("c").shape, recent.num_bytes
-        (True, torch.Size([10]), 80)
+        (True, (10,), 160)
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -34,23 +33,23 @@ class RecentTensors:
             raise InputError(f"max_bytes is {max_bytes}; it must be 0 or more")
         self.max_bytes = max_bytes
         self.num_bytes = 0
-        self._kept: OrderedDict[str, Tensor] = OrderedDict()
+        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
 
-    def get(self, name: str) -> Tensor | None:
-        """Return a tensor that is kept, or None."""
+    def get(self, name: str) -> np.ndarray | None:
+        """Return an array that is kept, or None."""
         found = self._kept.get(name)
         if found is not None:
             self._kept.move_to_end(name)
         return found
 
-    def put(self, name: str, tensor: Tensor) -> None:
-        """Keep a tensor, and let go of others until all fit."""
+    def put(self, name: str, array: np.ndarray) -> None:
+        """Keep an array, and let go of others until all fit."""
         before = self._kept.pop(name, None)
         self.num_bytes -= 0 if before is None else before.nbytes
-        if tensor.nbytes > self.max_bytes:
+        if array.nbytes > self.max_bytes:
             return
-        self._kept[name] = tensor
-        self.num_bytes += tensor.nbytes
+        self._kept[name] = array
+        self.num_bytes += array.nbytes
         while self.num_bytes > self.max_bytes:
             _, oldest = self._kept.popitem(last=False)
             self.num_bytes -= oldest.nbytes

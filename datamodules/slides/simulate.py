@@ -55,6 +55,16 @@ class SimulatedSlides:
         shares: (M, K) expected share of each prototype among a patient's patches.
         prototypes: (K, D) centres of the prototypes.
         settings: What it was made with.
+
+    Example:
+        >>> import tempfile
+        >>> planted = SimulatedSlides(
+        ...     Path("slides"), ((0, "REPAIR"),), ("P1",), np.full((1, 2), 0.5), np.eye(2), {"strength": 1.5}
+        ... )
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> planted.save(folder)
+        >>> SimulatedSlides.load(folder).links
+        ((0, 'REPAIR'),)
     """
 
     folder: Path

@@ -29,7 +29,7 @@ class SlideOptions:
         on_unknown: What becomes of a file that is no known patient's: "error" or "ignore".
         on_bad: What becomes of a slide that cannot be used: "error", or "skip", which leaves it out and says so.
         cache: Folder of features in half precision, or None.
-        max_bytes: Bytes of bags kept in memory by each process that reads.
+        max_bytes: Bytes of slides kept in memory by each process that reads.
         dtype: Type of the bags; None: see `SlideStore`.
 
     Raises:

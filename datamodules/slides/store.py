@@ -3,7 +3,7 @@
 Shapes: N patches of a patient, D features.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from ...errors import InputError
 from .features import SlideHeader, SlidePatches, read_slide, slide_header
 from .half_cache import HalfCache
 from .index import SlideFile, SlideIndex
-from .memory import RecentTensors
+from .memory import RecentArrays
 
 __all__ = ["BadSlide", "PatientPatches", "SlideStore"]
 
@@ -47,6 +47,15 @@ class PatientPatches:
         slide: (N,) int64, position in `slides` of each patch.
         coordinates: (N, 2) int64, left and top corner in pixels of level 0; None if a slide has none.
         attributes: What the file of each slide says about its coordinates, such as `patch_size_level0`.
+
+    Example:
+        >>> import tempfile
+        >>> from axonlight.datamodules.slides.index import index_slides
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> torch.save({"features": torch.zeros(2, 8), "coords": torch.tensor([[0, 0], [0, 512]])}, folder / "P1.pt")
+        >>> patches = SlideStore(index_slides(folder, ["P1"])).patches("P1")
+        >>> patches.slides, patches.slide.tolist(), patches.coordinates.tolist()
+        (('P1',), [0, 0], [[0, 0], [0, 512]])
     """
 
     slides: tuple[str, ...]
@@ -60,7 +69,7 @@ class SlideStore:
 
     Args:
         index: Which file is whose.
-        max_bytes: Bytes of bags that are kept in memory for the next time.
+        max_bytes: Bytes of slides that are kept in memory for the next time; with a cache the system does that.
         cache: Folder of features in half precision (see `HalfCache`); None reads the files themselves.
         dtype: Type of the bags; None: float16 with a cache, else that of the first slide.
 
@@ -83,7 +92,7 @@ class SlideStore:
         dtype: torch.dtype | None = torch.float32,
     ) -> None:
         self.index, self._given_dtype = index, dtype
-        self._recent = RecentTensors(max_bytes)
+        self._recent = RecentArrays(max_bytes)
         self._cache = None if cache is None else HalfCache(cache)
         self._sizes: dict[str, int] = {}
 
@@ -141,7 +150,7 @@ class SlideStore:
         return sum(self._size(slide) for slide in self.index.files.get(patient, ()))
 
     def bag(self, patient: str, rows: np.ndarray | None = None) -> Tensor:
-        """Return the patches of a patient, slide after slide; they may be those kept in memory, so write nothing there.
+        """Return the patches of a patient, slide after slide.
 
         Args:
             patient: Name of the patient; one without slides has an empty bag.
@@ -150,14 +159,19 @@ class SlideStore:
         Raises:
             InputError: If a slide cannot be read, or has no patches or another width; the message names the patient.
         """
-        kept = self._recent.get(patient)
-        if kept is None and rows is not None and self._cache is not None and not self._recent.max_bytes:
-            return self._chosen(patient, rows)
-        if kept is None:
-            kept = self._whole(patient)
-            self._recent.put(patient, kept)
-        chosen = kept if rows is None else kept[torch.from_numpy(rows)]
-        return chosen.to(self.dtype)
+        return self.bags([(patient, rows)])[0]
+
+    def bags(self, wanted: Sequence[tuple[str, np.ndarray | None]]) -> tuple[Tensor, list[int]]:
+        """Return the patches of several patients, one behind another, and how many each has; see `bag`."""
+        sizes = [self.num_patches(patient) if rows is None else len(rows) for patient, rows in wanted]
+        found = torch.empty(sum(sizes), self.num_features, dtype=self.dtype)
+        start = 0
+        for patient, rows in wanted:
+            for part in self._parts(patient, rows):
+                # Converted and put in its place at once: no second copy of a bag exists at any time.
+                found[start : start + len(part)].copy_(torch.from_numpy(part))
+                start += len(part)
+        return found, sizes
 
     def patches(self, patient: str) -> PatientPatches:
         """Return where the patches of a patient lie, in the order of `bag`."""
@@ -209,25 +223,24 @@ class SlideStore:
 
     def _features(self, slide: SlideFile) -> np.ndarray:
         self._size(slide)
-        if self._cache is None:
-            return self._named(slide, read_slide).features
-        return self._cache.get(slide, lambda _: self._named(slide, read_slide).features)
+        if self._cache is not None:
+            # Mapped from a file: what was read lately is in the system's own cache.
+            return self._cache.get(slide, lambda _: self._named(slide, read_slide).features)
+        kept = self._recent.get(slide.name)
+        if kept is None:
+            kept = self._named(slide, read_slide).features
+            self._recent.put(slide.name, kept)
+        return kept
 
-    def _whole(self, patient: str) -> Tensor:
-        parts = [self._features(slide) for slide in self.index.files.get(patient, ())]
-        if not parts:
-            return torch.zeros(0, self.num_features, dtype=self.dtype)
-        # A copy: nothing that is handed out may be the file itself.
-        return torch.from_numpy(np.concatenate(parts))
-
-    def _chosen(self, patient: str, rows: np.ndarray) -> Tensor:
-        """Read some patches from the cache and no others."""
-        slides = self.index.files.get(patient, ())
-        ends = np.cumsum([self._size(slide) for slide in slides])
-        cuts = np.searchsorted(rows, ends)[:-1] if len(ends) else []
-        starts = [0, *ends[:-1]]
-        parts = [
-            np.asarray(self._features(slide)[part - start])
-            for slide, part, start in zip(slides, np.split(rows, cuts), starts, strict=True)
-        ]
-        return torch.from_numpy(np.concatenate(parts)).to(self.dtype)
+    def _parts(self, patient: str, rows: np.ndarray | None) -> Iterator[np.ndarray]:
+        """Yield the wanted patches of each slide, as stored."""
+        start = 0
+        for slide in self.index.files.get(patient, ()):
+            end = start + self._size(slide)
+            if rows is None:
+                yield self._features(slide)
+            else:
+                first, last = np.searchsorted(rows, (start, end))
+                if last > first:
+                    yield self._features(slide)[rows[first:last] - start]
+            start = end

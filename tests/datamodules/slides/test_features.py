@@ -30,6 +30,7 @@ LAYOUTS = {
     "leading_axis.h5": lambda path: write_slide(path, FEATURES, COORDS, {"patch_size_level0": 512}, "leading_axis"),
     "feats.hdf5": lambda path: h5(path, feats=FEATURES, coords=COORDS),
     "only.h5": lambda path: h5(path, embeddings=FEATURES),
+    "other_byte_order.h5": lambda path: h5(path, features=FEATURES.astype(">f4")),
     "compressed.h5": lambda path: h5py.File(path, "w").create_dataset("features", data=FEATURES, compression="gzip"),
     "bare.pt": torch_file(torch.from_numpy(FEATURES)),
     "leading_axis.pt": torch_file(torch.from_numpy(FEATURES)[None]),
@@ -45,6 +46,7 @@ def test_every_layout_gives_the_same(tmp_path, name):
     LAYOUTS[name](tmp_path / name)
     header, slide = slide_header(tmp_path / name), read_slide(tmp_path / name)
     assert (header.num_patches, header.num_features, header.dtype) == (7, 5, "float32")
+    assert slide.features.dtype.isnative
     np.testing.assert_array_equal(slide.features, FEATURES)
     assert header.has_coordinates == (slide.coordinates is not None)
     if slide.coordinates is not None:

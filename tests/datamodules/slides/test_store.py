@@ -75,6 +75,7 @@ def test_bags(folder, tmp_path, cached, max_bytes):
             if cached:
                 expected = expected.astype(np.float16).astype(np.float32)
             assert bags.num_patches(patient) == len(expected)
+            bags.bag(patient).fill_(7.0)  # what is handed out is the caller's own
             bag = bags.bag(patient)
             assert bag.dtype == torch.float32
             np.testing.assert_array_equal(bag, expected)
