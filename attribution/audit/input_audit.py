@@ -4,7 +4,6 @@ Shapes: n rows of all batches, B rows of a batch, R draws.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -16,6 +15,7 @@ from ...models.sites import Site
 from ...randomness import derive_seed
 from ..explained import device_of, evaluating
 from .knock_out import KnockOut, Silenced, SiteMeans, find_silenced, silence, watch_sites
+from .memory import Memory
 from .result import ALL, REPEAT, AuditLine, InputUse
 from .rows import AuditRows, Changed, ReferenceMeans, collect_rows, on_device
 from .scores import AuditScore, audit_score
@@ -144,7 +144,7 @@ class _Run:
     ) -> None:
         self.network, self.predict, self.batches, self.seed = network, predict, batches, seed
         self.device = device_of(network)
-        self.means, self.at_sites = ReferenceMeans(), SiteMeans()
+        self.means, self.at_sites, self.memory = ReferenceMeans(), SiteMeans(), Memory(network)
         inputs, before, targets = [], [], []
         for batch, target in batches:
             batch = on_device(batch, self.device)
@@ -174,6 +174,7 @@ class _Run:
         """Return predictions (R, n, ...) of each plan, all of them in one pass."""
         found = [self.before.new_empty((plan.draws, *self.before.shape)) for plan in plans]
         for inputs, span in self._spans():
+            self.memory.forget()
             for plan, after in zip(plans, found, strict=True):
                 for draw in range(plan.draws):
                     places, predictions = self._predictions(plan, draw, inputs, span)
@@ -194,8 +195,9 @@ class _Run:
         if plan.part == ALL:  # needs no network: the predictions change hands
             return span, self.before[self._order(ALL, draw)[span]]
         changed = self._changed(plan, draw, inputs, span)
-        unit = plan.unit
-        with nullcontext() if unit is None else silence(self.network, unit, self.at_sites):
+        if plan.unit is None:
+            return changed.places, self.ask(changed.inputs)
+        with silence(self.network, plan.unit, self.at_sites), self.memory.at_work(plan.unit.site.path):
             return changed.places, self.ask(changed.inputs)
 
     def _changed(self, plan: _Plan, draw: int, inputs: Any, span: Tensor) -> Changed:
