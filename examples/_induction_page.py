@@ -8,7 +8,7 @@ from _induction_statistics import ORDER, PUBLISHED
 from axonlight import __version__
 from axonlight.comparison.report.blocks import Answer, Drawing, Section, Table, VerdictLine
 from axonlight.comparison.report.html_page import html_page
-from axonlight.comparison.report.svg import inline_svg
+from axonlight.plots.inline_svg import inline_svg
 
 __all__ = ["page_of"]
 

@@ -13,11 +13,11 @@ from ...plots import (
     draw_null_distribution,
     draw_null_quality,
 )
+from ...plots.inline_svg import inline_svg
 from ..analysis.contrasts import spoken
 from ..analysis.directions import sign_of
 from ..analysis.tables import DoseResponse, LearningCurve, NamedComparison, NullQuality, ReportData
 from .blocks import Drawing
-from .svg import inline_svg
 from .wording import estimate, metric_label
 
 __all__ = ["dose_drawings", "forest_drawings", "learning_drawings", "null_drawings", "quality_drawings"]

@@ -3,8 +3,8 @@
 import re
 from html import escape
 
+from ...plots.page_style import STYLE
 from .blocks import VERDICTS, Answer, Block, Section, Table, VerdictLine
-from .style import STYLE
 
 __all__ = ["html_page"]
 

@@ -12,10 +12,10 @@ from scipy import stats
 from ... import __version__
 from ...errors import InputError
 from ...plots import draw_progress_measures
+from ...plots.inline_svg import inline_svg
 from .blocks import Answer, Drawing, Section, Table
 from .html_page import html_page
 from .markdown import markdown_page
-from .svg import inline_svg
 
 if TYPE_CHECKING:
     import pandas as pd

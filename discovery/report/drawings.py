@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from ...activations import build_activation
 from ...activations.curves import activation_curve
 from ...comparison.report.blocks import Drawing
-from ...comparison.report.svg import inline_svg
 from ...comparison.study.progress import spoken_time
 from ...plots import draw_curve_grid, draw_forest, draw_funnel, draw_pareto
+from ...plots.inline_svg import inline_svg
 from ..result import Contender, SearchResult
 from .wording import label, plain_number, signed, stage_name
 
