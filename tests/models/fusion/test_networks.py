@@ -35,7 +35,9 @@ def test_a_patient_alone_gets_what_it_gets_in_a_batch(name):
 @pytest.mark.parametrize("name", small.SEEING)
 def test_order_of_patches_changes_nothing(name):
     network, inputs = small.network_of(name).eval(), small.inputs_of()
-    order = torch.cat([torch.randperm(size) + start for size, start in zip(small.SIZES, inputs.pointers[:-1])])
+    order = torch.cat(
+        [torch.randperm(size) + start for size, start in zip(small.SIZES, inputs.pointers[:-1], strict=True)]
+    )
     shuffled = inputs._replace(bags=inputs.bags[order])
     torch.testing.assert_close(network(shuffled), network(inputs), rtol=0, atol=1e-6)
     other = inputs._replace(bags=inputs.bags + torch.randn(5))

@@ -70,7 +70,9 @@ def test_cross_attention_equals_that_of_torch():
     ours, theirs = CrossAttention(8, 2).double(), torch.nn.MultiheadAttention(8, 2, batch_first=True).double()
     torch.nn.init.normal_(theirs.in_proj_bias)
     torch.nn.init.normal_(theirs.out_proj.bias)
-    layers = zip((ours.query, ours.key, ours.value), theirs.in_proj_weight.split(8), theirs.in_proj_bias.split(8))
+    layers = zip(
+        (ours.query, ours.key, ours.value), theirs.in_proj_weight.split(8), theirs.in_proj_bias.split(8), strict=True
+    )
     with torch.no_grad():
         for layer, weight, bias in layers:
             layer.weight.copy_(weight)
