@@ -21,7 +21,7 @@ from .multimodal_slides import CohortSlides
 from .omics.covariates import Covariates
 from .omics.matrix import SampleMatrix
 from .omics.split_files import SplitFile
-from .omics.survival_views import clinical_columns, pathway_means
+from .omics.survival_views import clinical_columns, measured_pathway_means
 from .slides.loader import BagLoader, PatientBatches
 from .slides.simulate import SimulatedSlides
 from .slides.store import SlideStore
@@ -166,14 +166,14 @@ class MultimodalTable(TableDataModule):
     def floor_views(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return what simple models of survival see: name -> (training rows, test rows), each (rows, columns).
 
-        `rna` is expression as encoded (0 for a patient without), `pathway_means` its means in every set of the
-        hierarchy, if there is one, `clinical` the `floor_covariates`.
+        `rna` is expression as encoded (0 for a patient without), `pathway_means` the means of the
+        measured values in every set of the hierarchy, if there is one, `clinical` the `floor_covariates`.
         """
         parts = (self.rows.train, self.rows.test)
         rna = self._encoded()[0].numpy()
         views = {"rna": rna}
         if self.hierarchy is not None:
-            views["pathway_means"] = pathway_means(rna, self.feature_names, self.hierarchy)
+            views["pathway_means"] = measured_pathway_means(rna, self.encoder, self.feature_names, self.hierarchy)
         if self._floor_covariates:
             views["clinical"] = clinical_columns(self.members.table, self._floor_covariates, self.rows, self._tables)
         return {name: (values[parts[0]], values[parts[1]]) for name, values in views.items()}
