@@ -20,10 +20,12 @@ from .pareto import draw_pareto
 from .progress_measures import draw_progress_measures
 from .sankey import draw_sankey
 from .snapped_curves import SnappedPanel, draw_snapped_curves
+from .tile_map import TilePanel, draw_tile_maps
 from .training import draw_training_curves
 
 __all__ = [
     "SnappedPanel",
+    "TilePanel",
     "draw_activation_doctor",
     "draw_calibrated_importance",
     "draw_curve",
@@ -43,5 +45,6 @@ __all__ = [
     "draw_progress_measures",
     "draw_sankey",
     "draw_snapped_curves",
+    "draw_tile_maps",
     "draw_training_curves",
 ]
