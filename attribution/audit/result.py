@@ -80,9 +80,8 @@ class InputUse:
     @property
     def knock_outs(self) -> list[AuditLine]:
         """The lines of knock-outs, the worst loss first."""
-        sign = -1 if self.score.higher_is_better else 1
         lines = [line for line in self.lines if line.probe == "knock out"]
-        return sorted(lines, key=lambda line: np.nan_to_num(-sign * line.change.change, nan=np.inf))
+        return sorted(lines, key=lambda line: np.nan_to_num(-self._loss(line), nan=np.inf))
 
     @property
     def repeats(self) -> bool:
@@ -119,10 +118,13 @@ class InputUse:
 
     def drawn(self, top: int = 5) -> list[AuditLine]:
         """Return the lines to look at first: modalities, and the `top` knock-outs of every site that cost most."""
-        chosen, ranked = self.inputs, self.knock_outs
+        chosen, costly = self.inputs, [line for line in self.knock_outs if self._loss(line) > 0]
         for site in dict.fromkeys(line.site for line in self.lines if line.site):
-            chosen += [line for line in ranked if line.site == site][:top]
+            chosen += [line for line in costly if line.site == site][:top]
         return chosen
+
+    def _loss(self, line: AuditLine) -> float:
+        return -line.change.change if self.score.higher_is_better else line.change.change
 
     def sentences(self, top: int = 5) -> list[str]:
         """Return what to print: each modality, and the `top` knock-outs of every site that cost most."""
@@ -136,9 +138,12 @@ class InputUse:
         width = max((len(line.title) for line in shown), default=0)
         for line in shown:
             yield f"  {line.title:<{width}}  {_figures(line)}"
-        q_values = self.table().loc[lambda table: table["probe"] == "knock out", "q_value"]
-        if len(q_values):
-            yield f"  of {len(q_values)} knock-outs {int((q_values < 0.05).sum())} change it with q < 0.05"
+        table = self.table()
+        for site in dict.fromkeys(line.site for line in self.lines if line.site):
+            costly = sum(self._loss(line) > 0 for line in self.knock_outs if line.site == site)
+            told = int((table.loc[table["site"] == site, "q_value"] < 0.05).sum())
+            total = int((table["site"] == site).sum())
+            yield f"  of {total} knock-outs at {site}, {costly} cost something and {told} change it with q < 0.05"
 
 
 def _figures(line: AuditLine) -> str:
