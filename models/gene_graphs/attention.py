@@ -20,7 +20,13 @@ from ..layers.dropout import draw_mask
 from ._attention import EdgeAttention, composed_attention
 from .structure import AttentionEdges
 
-__all__ = ["MembershipAttention"]
+__all__ = ["MembershipAttention", "is_listened_to"]
+
+
+def is_listened_to(module: nn.Module) -> bool:
+    """Tell whether anybody hooked into a module or a part of it, and would miss or repeat what he waits for."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(part, kind) for part in module.modules() for kind in kinds)
 
 
 class MembershipAttention(nn.Module):
@@ -133,7 +139,7 @@ class MembershipAttention(nn.Module):
     def _leaky_slope(self) -> float | None:
         """Return the slope of the activation below 0 where it has one kernel with the rest and nobody listens to it."""
         module = self.activation
-        if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks:
+        if is_listened_to(module):
             return None
         if type(module) is nn.ReLU:
             return 0.0
