@@ -135,7 +135,7 @@ class InputAudit(Callback):
             [change.interval[0] for change in changes],
             [change.interval[1] for change in changes],
             xlabel=f"change of the {use.score.title}, {use.value:.3f} as it is",
-            title=f"{use.rows} test rows, last weights",
+            title=f"What the network uses, on {use.rows} test rows",
         )
         figure.savefig(table.with_suffix(".png"), dpi=150)
         return f"audit: {table}, {self.filename}.png"

@@ -141,9 +141,9 @@ class InputUse:
         table = self.table()
         for site in dict.fromkeys(line.site for line in self.lines if line.site):
             costly = sum(self._loss(line) > 0 for line in self.knock_outs if line.site == site)
-            told = int((table.loc[table["site"] == site, "q_value"] < 0.05).sum())
-            total = int((table["site"] == site).sum())
-            yield f"  of {total} knock-outs at {site}, {costly} cost something and {told} change it with q < 0.05"
+            q_values = np.asarray(table.loc[table["site"] == site, "q_value"])
+            told = (q_values < 0.05).sum()
+            yield f"  of {len(q_values)} knock-outs at {site}, {costly} cost something, {told} change it with q < 0.05"
 
 
 def _figures(line: AuditLine) -> str:
