@@ -20,6 +20,8 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 
 # Pixels of the painted canvas along its longer side.
 _LARGEST = 1200
+# Pixels across a tile at most.
+_FINEST = 8
 _TALLEST = 3.6
 
 
@@ -88,23 +90,26 @@ def paint_tiles(panel: TilePanel, *, classes: bool = False) -> Floats:
     width, height = panel.extent
     coordinates = np.asarray(panel.coordinates, dtype=np.float64)
     # one pixel per step of the corners where that is coarse enough: no seam, no blur
-    step = max(min(panel.pitch, tile_pitch(coordinates)), max(width, height) / _LARGEST)
-    across = max(round(panel.pitch / step), 1)
+    step = max(min(panel.pitch, tile_pitch(coordinates)), panel.pitch / _FINEST, max(width, height) / _LARGEST)
     shape = (max(int(np.ceil(height / step - 1e-9)), 1), max(int(np.ceil(width / step - 1e-9)), 1))
-    left, top = np.floor(coordinates / step + 1e-9).astype(np.int64).T
     known = np.isfinite(panel.values)
+    rows, columns, values = _pixels(coordinates[known] / step, panel.values[known], max(round(panel.pitch / step), 1))
+    inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
+    place = (rows[inside], columns[inside])
     total, count = np.zeros(shape), np.zeros(shape)
-    for down in range(across):
-        for right in range(across):
-            rows, columns = top[known] + down, left[known] + right
-            inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
-            place = (rows[inside], columns[inside])
-            if classes:
-                total[place], count[place] = panel.values[known][inside], 1
-            else:
-                np.add.at(total, place, panel.values[known][inside])
-                np.add.at(count, place, 1)
+    if classes:
+        total[place], count[place] = values[inside], 1
+    else:
+        np.add.at(total, place, values[inside])
+        np.add.at(count, place, 1)
     return np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+
+
+def _pixels(corners: Floats, values: Floats, across: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Return row, column and value of every pixel of every tile, tile after tile."""
+    left, top = np.floor(corners + 1e-9).astype(np.int64).T
+    down, right = np.divmod(np.arange(across * across), across)
+    return (top[:, None] + down).ravel(), (left[:, None] + right).ravel(), np.repeat(values, across * across)
 
 
 def draw_tile_maps(

@@ -20,6 +20,8 @@ from .maps import PatchPlaces, draw_patient_map
 __all__ = ["patient_card", "write_patient_card"]
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+# Names of prototypes are short: five columns fit on a phone.
+_NARROW = ".scroll tbody th { min-width: 6.5rem; }"
 _LIMITS = (
     "This page describes what the network did with this patient. Attention and gates are no causes, and expression was "
     "measured in the whole sample: a tile that attends to a pathway need not express it."
@@ -90,7 +92,7 @@ def patient_card(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <title>{escape(patient)}</title>
-<style>{STYLE}</style>
+<style>{STYLE}{_NARROW}</style>
 </head>
 <body>
 <main>
@@ -98,7 +100,7 @@ def patient_card(
 <p class="name">Patient, fold {found.fold}</p>
 <h1>{escape(patient)}</h1>
 <p class="summary">{escape(_standing(found, row))}</p>
-<p class="scale">{happened} at {time:g} months</p>
+<p class="scale">{happened} at {time:.3g} months</p>
 <p class="warning">{escape(_LIMITS)}</p>
 </header>
 {sections}<footer>axonlight {escape(__version__)}</footer>
@@ -158,19 +160,20 @@ def _prototypes(found: FusionAttributions, row: int, top: int) -> str:
     gates = found.needed("slide_gates")[row]
     after = None if found.prototype_gates is None else found.prototype_gates[row]
     order = np.argsort(-(gates if after is None or np.isnan(after).any() else after), kind="stable")[:top]
-    head = ["prototype", "share of patches", "mean of all", "gate", "gate after attending"]
+    head = ["prototype", "share", "usual", "gate", "after"]
+    note = "<p>Share of the patches, and its mean over patients; gate before and after attending to pathways.</p>"
     usual = np.nanmean(shares, axis=0)
     rows = [
         (
             found.prototypes[place],
-            f"{shares[row, place]:.1%}",
-            f"{usual[place]:.1%}",
-            f"{gates[place]:.3f}",
-            "" if after is None or np.isnan(after[place]) else f"{after[place]:.3f}",
+            f"{shares[row, place]:.0%}",
+            f"{usual[place]:.0%}",
+            f"{gates[place]:.2f}",
+            "" if after is None or np.isnan(after[place]) else f"{after[place]:.2f}",
         )
         for place in order
     ]
-    return _table(head, rows)
+    return note + _table(head, rows)
 
 
 def _pathways(found: FusionAttributions, row: int, top: int) -> str:
@@ -203,20 +206,17 @@ def _genes(found: FusionAttributions, row: int, top: int) -> str:
     for gene in np.argsort(-scores[row], kind="stable")[:top]:
         members = np.flatnonzero(found.memberships[0] == gene)
         through = found.memberships[1][members[carried[members].argmax()]] if len(members) else None
-        title = "" if through is None else found.title(found.pathways[through])
-        rows.append((found.genes[gene], f"{scores[row, gene]:.4f}", f"{usual[gene]:.4f}", title))
-    return _table(["gene", "score", "mean of all", "most of it through"], rows, words={3})
+        title = "" if through is None else f", most through {found.title(found.pathways[through])}"
+        rows.append((f"{found.genes[gene]}{title}", f"{scores[row, gene]:.4f}", f"{usual[gene]:.4f}"))
+    return _table(["gene", "score", "mean of all"], rows)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], words: set[int] | None = None) -> str:
-    kinds = ["words" if place in (words or set()) else "number" for place in range(len(head))]
-    heads = "".join(
-        f'<th scope="col"{f" class={kinds[place]}" if place else ""}>{escape(text)}</th>'
-        for place, text in enumerate(head)
-    )
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    heads = f'<th scope="col">{escape(head[0])}</th>'
+    heads += "".join(f'<th scope="col" class="number">{escape(text)}</th>' for text in head[1:])
     body = "".join(
         f'<tr><th scope="row">{escape(cells[0])}</th>'
-        + "".join(f'<td class="{kinds[place]}">{escape(text)}</td>' for place, text in enumerate(cells) if place)
+        + "".join(f'<td class="number">{escape(text)}</td>' for text in cells[1:])
         + "</tr>"
         for cells in rows
     )
