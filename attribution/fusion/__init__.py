@@ -9,6 +9,7 @@ from .maps import PatchPlaces, draw_patient_map, slide_thumbnail, tile_panels
 from .matching import PrototypeMatch, align_prototypes, match_prototypes
 from .rank_tests import RankTest, stratified_rank_test
 from .recovery import LinkRecovery, RecoveredLink, planted_link_recovery
+from .storage import read_fusion, write_fusion
 from .tiles import dominant_prototypes, tile_scores
 
 __all__ = [
@@ -31,9 +32,11 @@ __all__ = [
     "patient_card",
     "permuted_outcomes",
     "planted_link_recovery",
+    "read_fusion",
     "slide_thumbnail",
     "stratified_rank_test",
     "tile_panels",
     "tile_scores",
+    "write_fusion",
     "write_patient_card",
 ]

@@ -6,7 +6,6 @@ Legend of shapes: N patients, M patches of all of them, K prototypes, P pathways
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
@@ -176,27 +175,6 @@ class FusionAttributions:
         if self.shares is not None:
             changes["shares"] = PatchShares(self.shares.pointers, self.shares.weights[:, places])
         return replace(self, **changes)
-
-    def write(self, path: str | Path) -> Path:
-        """Write a folder of Parquet tables or, where the name ends in .zarr, a Zarr group; see `storage`.
-
-        Raises:
-            InputError: If the path is taken by something else, or zarr is not installed.
-        """
-        from .storage import write_fusion
-
-        return write_fusion(self, Path(path))
-
-    @classmethod
-    def read(cls, path: str | Path) -> "FusionAttributions":
-        """Read what `write` wrote.
-
-        Raises:
-            InputError: If it is something else.
-        """
-        from .storage import read_fusion
-
-        return read_fusion(Path(path))
 
 
 def place_of(name: str, names: Sequence[str], what: str) -> int:

@@ -42,6 +42,14 @@ def write_patient_card(
 
     Returns:
         The path.
+
+    Example:
+        >>> import tempfile
+        >>> found = FusionAttributions(
+        ...     ("ann",), (), ("repair",), ("ATM",), np.zeros((2, 1), dtype=np.int64), np.ones((1, 1)),
+        ...     np.ones((1, 1)), np.array([0.5]), np.array([[3.0, 1.0]]))
+        >>> write_patient_card(found, "ann", Path(tempfile.mkdtemp()) / "ann.html").name
+        'ann.html'
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,13 @@ class PatchPlaces(Protocol):
         slide: (n,) place in `slides` of each patch.
         coordinates: (n, 2) corners in pixels of level 0; None if they were not stored.
         attributes: Per slide what the file says, such as `patch_size_level0`, `level0_width`.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> places: PatchPlaces = SimpleNamespace(
+        ...     slides=["DX1"], slide=np.zeros(1, dtype=int), coordinates=np.zeros((1, 2)), attributes=[{}])
+        >>> places.coordinates.shape
+        (1, 2)
     """
 
     @property

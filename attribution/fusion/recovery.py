@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["LinkRecovery", "RecoveredLink", "planted_link_recovery"]
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
+READINGS = ("attention", "contrast", "association", "floor")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class RecoveredLink:
         attention: Place of the pathway, from 0 (least) to 1 (most), among all that the matched prototype attends to.
         contrast: The same for its attention less the mean attention of the other prototypes.
         association: The same for the correlation over patients of the prototype's share with each pathway's gate.
+        floor: The same for the correlation of the share with each pathway's activity, which needs no attention at all;
+            NaN where no activity was given.
 
     Example:
         >>> RecoveredLink(0, "repair", "prototype_3", 0.98, 0.99, 1.0, 0.5).attention
@@ -48,6 +51,7 @@ class RecoveredLink:
     attention: float
     contrast: float
     association: float
+    floor: float = float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,7 @@ def planted_link_recovery(
     found: FusionAttributions,
     planted: Any,
     controls: Sequence[FusionAttributions] = (),
+    activity: Floats | None = None,
 ) -> LinkRecovery:
     """Look for planted links between prototypes and pathways in what a network attends to.
 
@@ -107,6 +112,8 @@ def planted_link_recovery(
         found: Of the network, with attention.
         planted: What was planted: `data.simulated`, with links, patients and shares.
         controls: Of networks trained on permuted outcomes.
+        activity: (N, P) how active each pathway is in each patient of `found`, such as the mean of its genes: the floor
+            that finds a link without a network.
 
     Raises:
         InputError: If a linked pathway or all patients are missing.
@@ -123,10 +130,10 @@ def planted_link_recovery(
         >>> link.matched, round(link.agreement, 2), link.attention
         ('c', 1.0, 1.0)
     """
-    return LinkRecovery(_links(found, planted), tuple(_links(control, planted) for control in controls))
+    return LinkRecovery(_links(found, planted, activity), tuple(_links(control, planted) for control in controls))
 
 
-def _links(found: FusionAttributions, planted: Any) -> tuple[RecoveredLink, ...]:
+def _links(found: FusionAttributions, planted: Any, activity: Floats | None = None) -> tuple[RecoveredLink, ...]:
     place = {name: number for number, name in enumerate(planted.patients)}
     shares = found.prototype_shares()
     attention = found.needed("attention")
@@ -139,28 +146,25 @@ def _links(found: FusionAttributions, planted: Any) -> tuple[RecoveredLink, ...]
     planted_places, matched = linear_sum_assignment(-np.nan_to_num(agreement, nan=-1.0))
     match = dict(zip(planted_places.tolist(), matched.tolist(), strict=True))
     mean = attention[rows].mean(axis=0)
-    association = _correlations(shares[rows], found.pathway_gates[rows])
+    tables = [mean, mean - _mean_of_others(mean), _correlations(shares[rows], found.pathway_gates[rows])]
+    if activity is not None:
+        tables.append(_correlations(shares[rows], np.asarray(activity)[rows]))
     return tuple(
-        _link(found, number, pathway, match[number], agreement, mean, association)
+        RecoveredLink(
+            number,
+            pathway,
+            found.prototypes[match[number]],
+            float(agreement[number, match[number]]),
+            *(_standing(table[match[number]], place_of(pathway, found.pathways, "pathway")) for table in tables),
+        )
         for number, pathway in planted.links
         if number in match
     )
 
 
-def _link(
-    found: FusionAttributions,
-    number: int,
-    pathway: str,
-    prototype: int,
-    agreement: Floats,
-    mean: Floats,
-    association: Floats,
-) -> RecoveredLink:
-    place = place_of(pathway, found.pathways, "pathway")
-    others = np.delete(mean, prototype, axis=0)
-    contrast = mean[prototype] - (others.mean(axis=0) if len(others) else 0)
-    readings = [_standing(values, place) for values in (mean[prototype], contrast, association[prototype])]
-    return RecoveredLink(number, pathway, found.prototypes[prototype], float(agreement[number, prototype]), *readings)
+def _mean_of_others(rows: Floats) -> Floats:
+    """Return for each row the mean of the others; 0 for a single one."""
+    return (rows.sum(axis=0) - rows) / max(len(rows) - 1, 1)
 
 
 def _standing(values: Floats, place: int) -> float:
@@ -181,6 +185,6 @@ def _correlations(first: Floats, second: Floats) -> Floats:
 
 
 def _mean(links: Sequence[RecoveredLink], reading: str) -> float:
-    if reading not in ("attention", "contrast", "association"):
-        raise InputError(f"reading is {reading!r}; it must be attention, contrast or association")
+    if reading not in READINGS:
+        raise InputError(f"reading is {reading!r}; it must be one of {', '.join(READINGS)}")
     return float(np.mean([getattr(link, reading) for link in links]))

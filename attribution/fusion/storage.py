@@ -29,7 +29,7 @@ _OPTIONAL = ("attention", "slide_gates", "prototype_gates", "mass", "prototype_v
 _ARRAYS = ("pathway_gates", "gene_weights", *_OPTIONAL)
 
 
-def write_fusion(found: FusionAttributions, path: Path) -> Path:
+def write_fusion(found: FusionAttributions, path: str | Path) -> Path:
     """Write attributions to a folder of Parquet tables or, where its name ends in .zarr, a Zarr group.
 
     Raises:
@@ -43,6 +43,7 @@ def write_fusion(found: FusionAttributions, path: Path) -> Path:
         >>> read_fusion(write_fusion(found, Path(tempfile.mkdtemp()) / "found")).patients
         ('ann',)
     """
+    path = Path(path)
     if path.exists() and not _names_file(path).is_file() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path} holds something else than attributions; give a path that does not exist")
     if path.suffix == ".zarr":
@@ -57,12 +58,18 @@ def write_fusion(found: FusionAttributions, path: Path) -> Path:
     return path
 
 
-def read_fusion(path: Path) -> FusionAttributions:
+def read_fusion(path: str | Path) -> FusionAttributions:
     """Read attributions that `write_fusion` wrote.
 
     Raises:
         InputError: If there are none.
+
+    Example:
+        >>> read_fusion("nowhere")
+        Traceback (most recent call last):
+        axonlight.errors.InputError: nowhere holds no attributions of a fusion network ([Errno 2] No such file or ...
     """
+    path = Path(path)
     try:
         names, arrays = _read_zarr(path) if path.suffix == ".zarr" else _read_tables(path)
         if names.pop("schema") != _SCHEMA:

@@ -41,6 +41,10 @@ class FusionReading(NamedTuple):
         modality_gates: (B, 2), weights of RNA and slides; of "gated" fusion.
         mass: (B, K), number of patches that each prototype takes in all.
         assignments: (N, K), share of every patch that every prototype takes, where asked for.
+
+    Example:
+        >>> FusionReading(torch.zeros(1, 4), torch.ones(1, 3), torch.ones(1, 2), torch.ones(1, 5)).attention is None
+        True
     """
 
     outputs: Tensor

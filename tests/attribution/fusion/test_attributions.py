@@ -12,7 +12,9 @@ from axonlight.attribution.fusion import (
     collect_fusion,
     dominant_prototypes,
     match_prototypes,
+    read_fusion,
     tile_scores,
+    write_fusion,
 )
 from axonlight.errors import InputError
 from axonlight.models.bags import MultimodalInputs, pack
@@ -106,17 +108,17 @@ class TestCollect:
 def test_what_is_written_is_read_again(found, tmp_path, name):
     if name.endswith("zarr"):
         pytest.importorskip("zarr", reason="zarr is not installed")
-    found.write(tmp_path / name)
-    same(found, FusionAttributions.read(tmp_path / name))
+    write_fusion(found, tmp_path / name)
+    same(found, read_fusion(tmp_path / name))
     smaller = dataclasses.replace(found, attention=None, shares=None, prototype_gates=None)
-    smaller.write(tmp_path / name)  # over the first one
-    same(smaller, FusionAttributions.read(tmp_path / name))
+    write_fusion(smaller, tmp_path / name)  # over the first one
+    same(smaller, read_fusion(tmp_path / name))
 
 
 def test_tables_say_whose_rows_they_are(found, tmp_path):
     import pandas as pd
 
-    found.write(tmp_path / "found")
+    write_fusion(found, tmp_path / "found")
     attention = pd.read_parquet(tmp_path / "found" / "attention.parquet").set_index(["patient", "prototype"])
     assert attention.loc[("TCGA-03", "prototype_2"), "R-4"] == found.attention[3, 2, 4]
     genes = pd.read_parquet(tmp_path / "found" / "gene_weights.parquet").set_index(["gene", "pathway"])
@@ -126,11 +128,11 @@ def test_tables_say_whose_rows_they_are(found, tmp_path):
 def test_folders_of_others_are_not_touched(found, tmp_path):
     (tmp_path / "thesis.txt").write_text("draft 9")
     with pytest.raises(InputError, match="holds something else"):
-        found.write(tmp_path)
+        write_fusion(found, tmp_path)
     with pytest.raises(InputError, match="holds no attributions"):
-        FusionAttributions.read(tmp_path)
+        read_fusion(tmp_path)
     with pytest.raises(InputError, match="no Zarr group"):
-        FusionAttributions.read(tmp_path / "none.zarr")
+        read_fusion(tmp_path / "none.zarr")
 
 
 def test_scores_of_genes_equal_a_loop(found):
