@@ -20,7 +20,8 @@ pytestmark = pytest.mark.xdist_group("packaging")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 OUTSIDE_THE_PACKAGE = {"tests", "docs", "benchmarks", "examples"}
-BROUGHT_ALONG = {"lightning-utilities", "triton"}  # of lightning and torchmetrics; of torch where it is built for GPUs
+# Of lightning and torchmetrics; of torch where it is built for GPUs; what a message tells how to install.
+BROUGHT_ALONG = {"lightning-utilities", "triton", "openslide"}
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 OTHER_PYTHONS = [
     path for version in ("3.12", "3.13") for path in sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))

@@ -3,7 +3,6 @@
 import os
 import pickle
 import struct
-import time
 
 import numpy as np
 import pytest
@@ -105,7 +104,6 @@ def test_no_name_but_those_of_an_array(tmp_path, monkeypatch, hostile, name, pro
 def test_a_stream_cannot_reserve_memory_or_recurse(tmp_path):
     """Numbers that the interpreter in C would reserve memory for, or a depth that Python cannot follow."""
     path = tmp_path / "data_batch_1"
-    started = time.perf_counter()
     for stream in (
         b"\x80\2}r\xff\xff\xff\x7f.",  # a place in the memory of the stream, 2^31 - 1
         b"\x80\4B\xff\xff\xff\x7fabc.",  # a text of 2 GB that is not there
@@ -117,7 +115,6 @@ def test_a_stream_cannot_reserve_memory_or_recurse(tmp_path):
         path.write_bytes(stream)
         with pytest.raises(InputError, match="is no batch of CIFAR-10"):
             read_cifar10(path)
-    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize(

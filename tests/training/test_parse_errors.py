@@ -51,7 +51,7 @@ def test_a_whole_object_is_not_repeated():
 def test_unknown_class():
     text = union("model.network", "DenseNetwrk", "Expected a dot import path string: DenseNetwrk")
     assert condense(text, ["DenseNetwork"]) == (
-        "model.network: no class is called 'DenseNetwrk'; did you mean DenseNetwork?"
+        "model.network: no class is called 'DenseNetwrk'; did you mean DenseNetwork or GeneNetwork?"
     )
     text = union("model.network", "Qqq", "Expected a dot import path string: Qqq")
     assert "--allow_imports PACKAGE makes" in condense(text, ["DenseNetwork"])
@@ -80,7 +80,7 @@ def test_the_cause_beneath_a_union_of_types():
 COMMANDS = {
     "misspelt key": (
         ["--model.network.hiden=[3]"],
-        "model.network.hiden is not an option; did you mean model.network.hidden?",
+        "model.network.hiden is not an option; did you mean model.network.hidden",
     ),
     "misspelt trainer key": (["--config={trainer: {max_epoch: 3}}"], "did you mean trainer.max_epochs"),
     "misspelt top": (["--modle", "x"], "modle is not an option; did you mean model?"),

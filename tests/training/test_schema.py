@@ -11,6 +11,7 @@ import axonlight.models
 import pytest
 import torch
 import yaml
+from axonlight.training.checkpoint_config import LINKED
 from axonlight.training.config_classes import PLACES, describe_arguments, parameters_of
 from axonlight.training.schema import config_schema
 from axonlight.training.schema_types import type_schema
@@ -163,7 +164,10 @@ def test_fragments_are_valid(validator):
 
 
 # Public, but only to be derived from, layers of networks, or many networks at once.
-BASES = {"Activation", "Task", "NamedData", "TableDataModule", "EdgeLinear", "Electrode", "RankOneTensor", "Replicas"}
+BASES = {
+    *("Activation", "Task", "NamedData", "TableDataModule", "EdgeLinear", "Electrode", "RankOneTensor", "Replicas"),
+    *("GeneGraphEncoder", "PrototypeEncoder"),
+}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +199,7 @@ def test_parameters_are_those_that_the_command_line_takes(name):
         parser.add_class_arguments(item, skip={PLACES[name].supplied or 0})
         known = {action.dest.partition(".")[0] for action in parser._actions} - {"help"}
         # links from the data fill these; the data themselves may take them
-        hidden = set() if name == "data" else {"in_features", "num_classes", "feature_names", "hierarchy"}
+        hidden = getattr(item, "fixed_options", set()) if name == "data" else set(LINKED)
         assert {parameter.name for parameter in PLACES[name].parameters(path)} == known - hidden, path
 
 
