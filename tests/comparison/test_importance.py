@@ -15,6 +15,8 @@ from axonlight.datamodules import InMemoryLoader, SimulatedPathways
 from axonlight.errors import InputError
 from lightning.pytorch import Trainer
 
+pytestmark = pytest.mark.xdist_group("importance")  # its fixtures are made once
+
 OPTIONS = {
     "data.layer_sizes": [40, 10, 2],
     "data.num_causal": 2,

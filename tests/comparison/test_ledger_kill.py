@@ -20,6 +20,8 @@ if HERE not in sys.path:
     sys.path.append(HERE)
 import cheap  # noqa: E402  (found beside this file, also by the processes that execute its functions)
 
+pytestmark = pytest.mark.xdist_group("ledger_kill")  # its fixtures are made once
+
 # What differs between two executions of the same study.
 INCIDENTAL = ("worker", "started", "finished", "seconds")
 

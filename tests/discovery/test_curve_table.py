@@ -8,6 +8,8 @@ from axonlight.discovery import CurveTable, enumerate_formulas
 from axonlight.discovery import curve_evaluation as evaluation
 from axonlight.errors import InputError
 
+pytestmark = pytest.mark.xdist_group("curve_table")  # its fixtures are made once
+
 MIXED = [
     "x",
     "x*cos(a*x) + a",

@@ -24,6 +24,8 @@ import induction_heads as example  # noqa: E402
 
 sys.path.remove(str(EXAMPLES))
 
+pytestmark = pytest.mark.xdist_group("induction_heads")  # its fixtures are made once
+
 ALL_ARMS = [*parts.ARMS, parts.ALL_OF_LAYER_1]
 # Sequences until each arm has learned, in what the tests make up: copy before match, and none never.
 TIMES = {"match": 8e3, "copy": 5e3, "layer 1": 12e3, "attention": 30e3, "layer 1 + copy": 4e3, "all heads": 40e3}

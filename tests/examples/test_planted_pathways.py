@@ -21,7 +21,10 @@ sys.path.remove(str(EXAMPLES))
 SEEDS = (0, 1, 2)
 
 # Nothing validates here, on purpose.
-pytestmark = pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`"),
+    pytest.mark.xdist_group("planted_pathways"),  # its fixtures are made once
+]
 
 
 @pytest.fixture(scope="module")

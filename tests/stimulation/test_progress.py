@@ -13,6 +13,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, TensorDataset
 
+pytestmark = pytest.mark.xdist_group("progress")  # its fixtures are made once
+
 SILENCE = [{"target": {"site": "hidden_0.post", "units": [1, 3]}, "opsin": "silence"}]
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from axonlight.structures import Hierarchy, read_names
 
+pytestmark = pytest.mark.xdist_group("golden")  # its fixtures are made once
+
 
 @pytest.fixture(scope="module")
 def proteomics(data_root):

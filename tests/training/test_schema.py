@@ -21,6 +21,8 @@ from jsonschema.exceptions import best_match
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from torch import nn
 
+pytestmark = pytest.mark.xdist_group("schema")  # its fixtures are made once
+
 CONFIGS = [
     path
     for path in sorted(Path(axonlight.configs.__path__[0]).rglob("*.yaml"))

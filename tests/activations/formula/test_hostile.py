@@ -13,6 +13,8 @@ from axonlight.errors import InputError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.xdist_group("hostile")  # its fixtures are made once
+
 COUNT = 12_000
 
 

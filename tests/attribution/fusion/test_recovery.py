@@ -14,6 +14,8 @@ from axonlight.models.bags import MultimodalInputs, pack
 from axonlight.models.fusion import ProtoPathway
 from axonlight.structures import Hierarchy
 
+pytestmark = pytest.mark.xdist_group("recovery")  # its fixtures are made once
+
 PATIENTS, SETS, PROTOTYPES = 60, 8, 4
 
 

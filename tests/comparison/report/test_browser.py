@@ -6,6 +6,8 @@ import unicodedata
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("comparison_report")  # its fixtures are made once
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}

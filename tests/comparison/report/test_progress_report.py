@@ -10,6 +10,8 @@ from axonlight.comparison.report.progress import learning_time
 from axonlight.errors import InputError
 from scipy import stats
 
+pytestmark = pytest.mark.xdist_group("comparison_report")  # its fixtures are made once
+
 STEPS = (1, 10, 100, 1000)
 
 

@@ -13,6 +13,8 @@ from axonlight.comparison.analysis import analyze
 from axonlight.comparison.design.fields import StudyFields
 from axonlight.comparison.report import VERDICTS_SCHEMA, write, write_report
 
+pytestmark = pytest.mark.xdist_group("comparison_report")  # its fixtures are made once
+
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 

@@ -11,6 +11,8 @@ from axonlight.errors import InputError
 from axonlight.stimulation import Protocol
 from axonlight.stimulation import controls as stimulation_controls
 
+pytestmark = pytest.mark.xdist_group("stimulated_arms")  # its fixtures are made once
+
 AREA = {"site": "level_2.post", "units": ["area"]}
 SILENCE = [{"target": AREA, "opsin": "silence", "phases": ["train", "test"]}]
 DRIVE = [{"target": AREA, "opsin": {"kind": "drive", "amount": 2.0}, "light": {"window": [0, 10]}}]

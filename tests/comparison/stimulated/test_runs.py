@@ -7,6 +7,8 @@ from axonlight.comparison.runs import Result, execute, execute_batch, group_runs
 from axonlight.comparison.study import Study
 from axonlight.comparison.study.budget import pilot
 
+pytestmark = pytest.mark.xdist_group("stimulated_runs")  # its fixtures are made once
+
 AREA = {"site": "level_2.post", "units": ["area"]}
 
 

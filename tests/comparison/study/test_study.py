@@ -14,6 +14,8 @@ from axonlight.comparison.study.study import RunWork
 from axonlight.datamodules import BreastCancer
 from axonlight.errors import InputError
 
+pytestmark = pytest.mark.xdist_group("study")  # its fixtures are made once
+
 SMALL = {
     "base": "pathways/breast_cancer.yaml",
     "overrides": {"trainer.max_epochs": 1},

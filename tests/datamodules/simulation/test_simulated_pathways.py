@@ -14,6 +14,8 @@ from axonlight.structures import Hierarchy, read_names
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+pytestmark = pytest.mark.xdist_group("simulated_pathways")  # its fixtures are made once
+
 
 def plain_sets(hierarchy, layer):
     """Feature names beneath each node of a layer, by the names of children alone."""

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+pytestmark = pytest.mark.xdist_group("simulation")  # its fixtures are made once
+
 ROWS = 40_000
 EFFECTS = ("linear", "tanh", "threshold", "interaction")
 

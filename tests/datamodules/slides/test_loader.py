@@ -10,6 +10,8 @@ from axonlight.datamodules.slides.loader import BagLoader, PatientBatches
 from axonlight.datamodules.slides.writing import write_slide
 from axonlight.errors import InputError
 
+pytestmark = pytest.mark.xdist_group("slide_loader")  # its fixtures are made once
+
 PATIENTS = [f"P{number:02}" for number in range(13)]
 SIZES = {name: (number * 7) % 12 for number, name in enumerate(PATIENTS)}  # P00 and P12 have no slides
 

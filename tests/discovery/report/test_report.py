@@ -18,6 +18,8 @@ from axonlight.discovery.report.answer import answer_of
 from axonlight.discovery.report.sections import sections_of
 from PIL import Image
 
+pytestmark = pytest.mark.xdist_group("discovery_report")  # its fixtures are made once
+
 
 class Page(HTMLParser):
     """The tags, the attributes and the text of a page."""

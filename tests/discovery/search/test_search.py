@@ -15,6 +15,8 @@ from axonlight.datamodules import TableDataModule, TabularData
 from axonlight.discovery import Search
 from axonlight.discovery.engines import GplearnEngine
 
+pytestmark = pytest.mark.xdist_group("search")  # its fixtures are made once
+
 _spec = importlib.util.spec_from_file_location("search_helpers", Path(__file__).with_name("conftest.py"))
 helpers = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(helpers)

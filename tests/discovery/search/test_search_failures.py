@@ -7,6 +7,8 @@ import pytest
 from axonlight.discovery import Candidate, Search
 from axonlight.errors import InputError, RunError
 
+pytestmark = pytest.mark.xdist_group("search")  # its fixtures are made once
+
 _spec = importlib.util.spec_from_file_location("search_helpers", Path(__file__).with_name("conftest.py"))
 helpers = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(helpers)

@@ -4,6 +4,8 @@ import pytest
 from axonlight.discovery import SearchSettings
 from axonlight.errors import InputError
 
+pytestmark = pytest.mark.xdist_group("search")  # its fixtures are made once
+
 
 def given(**content):
     return SearchSettings.from_mapping({"base": "demo.yaml", **content})

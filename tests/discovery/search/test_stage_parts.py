@@ -19,6 +19,8 @@ from axonlight.errors import InputError
 from axonlight.models import ClassificationTask, DenseNetwork
 from scipy import integrate, stats
 
+pytestmark = pytest.mark.xdist_group("search")  # its fixtures are made once
+
 
 def candidate(text, **known):
     return Candidate.from_text(text, engine="test", **known)

@@ -19,6 +19,8 @@ from axonlight.models import DenseNetwork
 from torch import nn
 from torch.nn import functional as F
 
+pytestmark = pytest.mark.xdist_group("snapping")  # its fixtures are made once
+
 SMALL = ["x", "relu(x)", "sin(x)", "tanh(x)", "x*x", "x*cos(x)", "x*sigmoid(x)", "x + x*erf(x)", "x*tanh(softplus(x))"]
 GRID = torch.linspace(-3, 3, 1001, dtype=torch.float64)
 EXACT = {

@@ -12,6 +12,8 @@ from axonlight.discovery.snapping.shapes import length_of
 from axonlight.errors import InputError
 from axonlight.plots import draw_snapped_curves
 
+pytestmark = pytest.mark.xdist_group("snapping_study")  # its fixtures are made once
+
 LIBRARY = ["x", "relu(x)", "sin(x)", "tanh(x)", "x*sigmoid(x)", "softplus(x)"]
 OPTIONS = {"hidden": [8, 4], "activation": "rational(init=silu)", "dropout": 0.1}
 CONFIG = {

@@ -26,6 +26,8 @@ from axonlight.metrics import (
 from torch import nn
 from torchmetrics import MetricCollection
 
+pytestmark = pytest.mark.xdist_group("survival_classes")  # its fixtures are made once
+
 SCRIPT = Path(__file__).with_name("two_processes.py")
 SPEC = importlib.util.spec_from_file_location("two_processes", SCRIPT)
 two_processes = importlib.util.module_from_spec(SPEC)

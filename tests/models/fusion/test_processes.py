@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+pytestmark = pytest.mark.xdist_group("fusion_processes")  # its fixtures are made once
+
 SCRIPT = Path(__file__).with_name("one_rank.py")
 specification = importlib.util.spec_from_file_location("fusion_one_rank", SCRIPT)
 one_rank = importlib.util.module_from_spec(specification)

@@ -12,6 +12,8 @@ from axonlight.models import PathwayNetwork, combined
 from axonlight.models.pathways.layer import UnitBatchNorm
 from torch import nn
 
+pytestmark = pytest.mark.xdist_group("pathways")  # its fixtures are made once
+
 COLUMNS = ["BRCA1", "TP53", "ATM", "TP53=copies", "age"]
 DESIGNS = ["binn", "pnet", "kpnn", "visible"]
 

@@ -10,6 +10,8 @@ from axonlight.models import ClassificationTask, HeadOutputs, PathwayNetwork, Re
 from axonlight.models.layers.dropout import UnitDropout
 from torch import nn
 
+pytestmark = pytest.mark.xdist_group("pathways")  # its fixtures are made once
+
 GENES = ["BRCA1", "TP53", "ATM"]
 
 

@@ -11,6 +11,8 @@ from axonlight.models.layers.dropout import UnitDropout
 from axonlight.structures import Hierarchy
 from torch import nn
 
+pytestmark = pytest.mark.xdist_group("pathways")  # its fixtures are made once
+
 GENES = ["BRCA1", "TP53", "ATM"]
 
 

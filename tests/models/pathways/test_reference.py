@@ -11,6 +11,8 @@ from axonlight.structures import Hierarchy
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.xdist_group("pathways")  # its fixtures are made once
+
 PRECISION = {"rtol": 1e-10, "atol": 1e-10}
 
 

@@ -11,6 +11,8 @@ import torch
 from axonlight.models.bags import split_bags
 from axonlight.models.prototypes import kmeans_prototypes
 
+pytestmark = pytest.mark.xdist_group("prototype_processes")  # its fixtures are made once
+
 SCRIPT = Path(__file__).with_name("one_of_two.py")
 specification = importlib.util.spec_from_file_location("one_of_two", SCRIPT)
 one_of_two = importlib.util.module_from_spec(specification)

@@ -10,6 +10,8 @@ from axonlight.stimulation.arms import Arms, measure_heads
 from axonlight.stimulation.arms.crew import Crew
 from axonlight.stimulation.conducting.installation import stimulators_of
 
+pytestmark = pytest.mark.xdist_group("course")  # its fixtures are made once
+
 SITE = "hidden_0.post"
 STATEFUL = {
     "pulse": [

@@ -6,6 +6,8 @@ from arms_lab import CLAMPS, RATE, alone, difference, sequences_data, small_tran
 from axonlight.models import AttentionOnlyTransformer, DenseNetwork
 from axonlight.stimulation.arms import Arms
 
+pytestmark = pytest.mark.xdist_group("separate_runs")  # its fixtures are made once
+
 HIDDEN = "hidden_0.post"
 LIGHTS = {
     "pulse": [

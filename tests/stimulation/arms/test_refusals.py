@@ -8,6 +8,8 @@ from axonlight.models import DenseNetwork
 from axonlight.stimulation.arms import ArmData, Arms, measure_heads
 from torch import nn
 
+pytestmark = pytest.mark.xdist_group("arm_refusals")  # its fixtures are made once
+
 SITE = "hidden_0.post"
 
 

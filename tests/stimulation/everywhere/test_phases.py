@@ -4,6 +4,8 @@ import pytest
 import torch
 from lab import SILENCE, LabTask, data_of, loader_of, network_of, trainer_of
 
+pytestmark = pytest.mark.xdist_group("phases")  # its fixtures are made once
+
 EVERYTHING = {"target": "readout", "opsin": {"kind": "clamp", "value": 7.0}}
 UNIFORM = torch.log(torch.tensor(3.0)).item()  # cross-entropy where all logits are alike
 

@@ -9,6 +9,8 @@ from lab import CLOSE, assert_same
 from lab_processes import DDP, SHARDED
 from torch import multiprocessing
 
+pytestmark = pytest.mark.xdist_group("stimulation_processes")  # its fixtures are made once
+
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):

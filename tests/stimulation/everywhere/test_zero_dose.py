@@ -4,6 +4,8 @@ import pytest
 import torch
 from lab import SILENCE, LabTask, assert_same, fitted, network_of, weights
 
+pytestmark = pytest.mark.xdist_group("zero_dose")  # its fixtures are made once
+
 NOISE = {"target": "activation", "opsin": {"kind": "noise", "sigma": 1.0}}
 EVERYWHERE = [{**NOISE, "target": site} for site in ("mixed", "hidden", "activation", "readout")]
 DARK = {

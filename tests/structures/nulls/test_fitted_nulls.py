@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from axonlight.structures import Coexpression, Hierarchy, PermuteInputsWithinBins
 
+pytestmark = pytest.mark.xdist_group("fitted_nulls")  # its fixtures are made once
+
 FEATURES = [f"g{place}" for place in range(24)]
 FITTED = [
     lambda: PermuteInputsWithinBins("mean", bins=4),

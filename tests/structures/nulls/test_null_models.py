@@ -21,6 +21,8 @@ from axonlight.structures import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.xdist_group("null_models")  # its fixtures are made once
+
 SETTINGS = settings(max_examples=25, deadline=None)
 ARGUMENTS = {"Rewire": {"fraction": 0.5}, "Coexpression": {"min_rows": 3}}
 # What each promises, written down here by itself.

@@ -22,6 +22,8 @@ from axonlight.structures import (
     read_names,
 )
 
+pytestmark = pytest.mark.xdist_group("real_nulls")  # its fixtures are made once
+
 
 @pytest.fixture(scope="module")
 def proteomics(data_root):

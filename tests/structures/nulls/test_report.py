@@ -11,6 +11,8 @@ import pytest
 from axonlight.errors import InputError
 from axonlight.structures import Hierarchy, NullReport, read_names
 
+pytestmark = pytest.mark.xdist_group("nulls_report")  # its fixtures are made once
+
 
 def draw_hierarchy(generator, sizes, skip=True, edges=0.4):
     """A random hierarchy, some names of which stand on several layers, with edges between any layers."""
