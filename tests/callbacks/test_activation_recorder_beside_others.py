@@ -1,7 +1,5 @@
 """The recorder beside stimulation, several ranks, compilers and resumed runs; what it costs on ordinary steps."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +15,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 from torch.optim.swa_utils import get_ema_avg_fn
 from torch.utils.data import DataLoader, TensorDataset
+
+TESTS = str(Path(__file__).parents[1])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
 
 HIDDEN = "hidden_0.post"
 
@@ -272,11 +275,7 @@ if __name__ == "__main__":
 def test_statistics_are_those_of_all_ranks(tmp_path):
     script = tmp_path / "two_ranks.py"
     script.write_text(TWO_RANKS.format(here=str(Path(__file__).parent), out=str(tmp_path)))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=300, env=environment, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    forked.run_ranks(script, tmp_path)
     statistics, tensors = read_activations(tmp_path / "run"), read_activations(tmp_path / "run", "tensors")
     assert tensors[["phase", "step", "batch", "rank"]].to_numpy().tolist() == [
         [*place, rank]

@@ -1,7 +1,5 @@
 """Updates that are no number are left out: weights, optimizer, running statistics and loss are those without them."""
 
-import os
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,11 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
+
+TESTS = str(Path(__file__).parents[1])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
 
 ADAM = partial(torch.optim.AdamW, lr=0.01, weight_decay=0.1)
 
@@ -187,11 +190,7 @@ if __name__ == "__main__":
 def test_all_ranks_leave_it_out_together(tmp_path):
     script = tmp_path / "two_ranks.py"
     script.write_text(TWO_RANKS.format(here=str(Path(__file__).parent), out=str(tmp_path)))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=300, env=environment, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    forked.run_ranks(script, tmp_path)
     first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
     weights = sum(value.numel() for value in task().network.parameters())
     assert torch.equal(first["state"][:weights], second["state"][:weights])

@@ -1,8 +1,7 @@
 """Under a real Trainer: stopping and resuming, checkpoints, devices, no validation, overfitting."""
 
-import os
-import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,11 @@ from axonlight.datamodules import TabularData
 from axonlight.errors import InputError
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+
+TESTS = str(Path(__file__).parents[1])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
 
 ROWS = 50  # 35 train: five batches of eight, the last one of three
 
@@ -221,12 +225,8 @@ def test_two_processes_share_the_rows(table, tmp_path):
     import json
 
     script = tmp_path / "distributed.py"
-    script.write_text(DISTRIBUTED.format(here=os.path.dirname(__file__), table=table, out=str(tmp_path)))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    script.write_text(DISTRIBUTED.format(here=str(Path(__file__).parent), table=table, out=str(tmp_path)))
+    forked.run_ranks(script, tmp_path)
     ranks = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2)]
     alone, data = Recorder(), _data(table, batch_size=9)
     _trainer(tmp_path, max_epochs=2).fit(alone, datamodule=data)

@@ -1,13 +1,16 @@
 """Two gloo processes, one without a single patch, learn what one process learns from all patients."""
 
 import importlib.util
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+TESTS = str(Path(__file__).parents[2])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
 
 pytestmark = pytest.mark.xdist_group("fusion_processes")  # its fixtures are made once
 
@@ -20,14 +23,8 @@ specification.loader.exec_module(one_rank)
 @pytest.fixture(scope="module")
 def by_rank(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    commands = [[sys.executable, str(SCRIPT), str(rank), port, str(folder)] for rank in range(2)]
-    children = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
-    for child in children:
-        _, errors = child.communicate(timeout=300)
-        assert child.returncode == 0, errors
+    port = forked.free_port()
+    forked.join([forked.start(str(SCRIPT), [rank, port, folder], folder) for rank in range(2)])
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 

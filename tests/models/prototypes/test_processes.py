@@ -1,8 +1,6 @@
 """Two gloo processes with unequal bags learn what one process learns from all bags."""
 
 import importlib.util
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +8,11 @@ import pytest
 import torch
 from axonlight.models.bags import split_bags
 from axonlight.models.prototypes import kmeans_prototypes
+
+TESTS = str(Path(__file__).parents[2])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
 
 pytestmark = pytest.mark.xdist_group("prototype_processes")  # its fixtures are made once
 
@@ -22,14 +25,8 @@ specification.loader.exec_module(one_of_two)
 @pytest.fixture(scope="module")
 def by_rank(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    commands = [[sys.executable, str(SCRIPT), str(rank), port, str(folder)] for rank in range(2)]
-    children = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
-    for child in children:
-        _, errors = child.communicate(timeout=300)
-        assert child.returncode == 0, errors
+    port = forked.free_port()
+    forked.join([forked.start(str(SCRIPT), [rank, port, folder], folder) for rank in range(2)])
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 
