@@ -3,14 +3,19 @@
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 from axonlight.cli import main
+
+TESTS = str(Path(__file__).parents[1])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
 
 TINY = [
     "discovery/quickstart.yaml",
@@ -123,8 +128,7 @@ def test_a_search_is_run_and_said_and_used(discover, tmp_path):
 
 def ended_at(done, number, folder, arguments):
     """Start the command in a child, send it a signal once so many outcomes are stored, and return how it ended."""
-    command = [sys.executable, "-m", "axonlight", "discover", *arguments]
-    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    child = forked.Child("axonlight", ["discover", *arguments], folder)
     deadline = time.monotonic() + 120
     while done_in(folder / FOLDER / "ledger.sqlite") < done and time.monotonic() < deadline and child.poll() is None:
         time.sleep(0.02)

@@ -1,6 +1,5 @@
 """A driver killed at any moment loses at most the runs in flight; resuming never repeats or doubles a run."""
 
-import multiprocessing
 import os
 import random
 import signal
@@ -20,6 +19,11 @@ if HERE not in sys.path:
     sys.path.append(HERE)
 import cheap  # noqa: E402  (found beside this file, also by the processes that execute its functions)
 
+TESTS = str(Path(__file__).parents[1])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
+
 pytestmark = pytest.mark.xdist_group("ledger_kill")  # its fixtures are made once
 
 # What differs between two executions of the same study.
@@ -29,9 +33,7 @@ INCIDENTAL = ("worker", "started", "finished", "seconds")
 @pytest.fixture(scope="module")
 def server():
     """A process that has imported what a driver needs and forks one driver after another."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["axonlight.comparison.study.drive", "cheap"])
-    return context
+    return forked.CONTEXT
 
 
 def drive_study(path, journal, workers, work):

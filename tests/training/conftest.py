@@ -1,7 +1,5 @@
 """Runs of the real command line, in this process and in a child, each in a folder of its own."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +9,11 @@ import pytest
 import torch
 import yaml
 from axonlight.cli import main
+
+TESTS = str(Path(__file__).parents[1])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
 
 SHORT = ["--trainer.max_epochs", "2", "--data.batch_size", "64"]
 BASE = ["--model", "ClassificationTask", "--model.network", "DenseNetwork", "--data", "BreastCancer", *SHORT]
@@ -60,20 +63,8 @@ def axonlight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
 
 
 @pytest.fixture
-def child(tmp_path: Path) -> Callable[..., subprocess.Popen]:
+def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., forked.Child]:
     """Start the command line in a process of its own."""
-
-    def start(*arguments: str, program: tuple[str, ...] = ("-m", "axonlight")) -> subprocess.Popen:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        for name in ("PL_GLOBAL_SEED", "MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK"):
-            environment.pop(name, None)
-        return subprocess.Popen(
-            [sys.executable, *program, *map(str, arguments)],
-            cwd=tmp_path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    return start
+    for name in ("PL_GLOBAL_SEED", "MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    return lambda *arguments: forked.Child("axonlight", arguments, tmp_path)

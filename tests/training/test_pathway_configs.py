@@ -1,9 +1,16 @@
 """The shipped pathway configs on the real proteomes, and pathway networks in two processes."""
 
 import csv
+import sys
+from pathlib import Path
 
 import pytest
 from axonlight.structures import Hierarchy
+
+TESTS = str(Path(__file__).parents[1])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
 
 CONFIGS = ["proteomics", "proteomics_pnet", "proteomics_kpnn", "proteomics_visible"]
 
@@ -97,17 +104,18 @@ def write_small(folder, design):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("design", ["binn", "pnet"])
-def test_two_processes_give_the_single_process_losses(child, tmp_path, design):
+def test_two_processes_give_the_single_process_losses(axonlight, tmp_path, design):
     # layer norm and no dropout: batch statistics and masks belong to a process
     write_small(tmp_path, design)
-    outputs = {}
-    for devices in (1, 2):
-        strategy = ["--trainer.devices", devices, "--trainer.strategy", "ddp" if devices == 2 else "auto"]
-        process = child("fit", "--config", "small.yaml", *strategy, "--trainer.default_root_dir", f"runs{devices}")
-        out, err = process.communicate(timeout=240)
-        assert process.returncode == 0, err
-        lines = (line.split()[:2] for line in out.splitlines() if line.startswith(("  val/", "  train/")))
-        outputs[devices] = dict(lines)
-    assert outputs[1].keys() == outputs[2].keys()
-    for name, value in outputs[1].items():
-        assert float(outputs[2][name]) == pytest.approx(float(value), abs=2e-4), name
+    command = ["fit", "--config", "small.yaml", "--trainer.default_root_dir"]
+    run = axonlight(*command, "runs1", "--trainer.devices", "1")
+    assert run.code == 0, run.err
+    both = [*command, "runs2", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    one, two = (
+        dict(line.split()[:2] for line in out.splitlines() if line.startswith(("  val/", "  train/")))
+        for out in (run.out, forked.run_ranks("axonlight", tmp_path, both))
+    )
+    assert {"val/loss", "train/loss"} <= one.keys()
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        assert float(two[name]) == pytest.approx(float(value), abs=2e-4), name

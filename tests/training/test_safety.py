@@ -1,5 +1,8 @@
 """A config is input from somewhere: what it may name is limited, and only the command line can add to it."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import yaml
@@ -76,14 +79,14 @@ def test_missing_package_is_one_sentence(axonlight):
     assert "no_such_package" in run.err
 
 
-def test_file_named_like_a_library_cannot_shadow_it(child, tmp_path):
+def test_file_named_like_a_library_cannot_shadow_it(tmp_path):
     for name in ("rich", "lightning", "yaml"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')")
-    process = child("fit", *BASE, "--trainer.max_epochs", "1")
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert "fit finished" in out
-    assert "shadowed" not in out + err
+    command = [sys.executable, "-m", "axonlight", "fit", *BASE, "--trainer.max_epochs", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "fit finished" in done.stdout
+    assert "shadowed" not in done.stdout + done.stderr
 
 
 def test_malicious_checkpoint_is_refused(axonlight, tmp_path):

@@ -1,11 +1,20 @@
 """Several modalities under a real Trainer: training, stopping and resuming, two processes, simulated slides."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from axonlight.datamodules import MultimodalSurvival
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.strategies import DDPStrategy
 from multimodal_network import task_for
+
+TESTS = str(Path(__file__).parents[2])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
 
 
 def data_of(folder, **options):
@@ -49,7 +58,9 @@ def test_two_processes_score_as_one(folder, tmp_path):
     """Ranks have bags of different sizes; every patient is scored once, by one of them."""
     data, task = data_of(folder), task_for(data_of(folder))
     alone = trainer(tmp_path).test(task, data, verbose=False)[0]
-    both = trainer(tmp_path, strategy="ddp_spawn", devices=2).test(task, data_of(folder), verbose=False)[0]
+    both = trainer(tmp_path, strategy=DDPStrategy(start_method=forked.CONTEXT.get_start_method()), devices=2).test(
+        task, data_of(folder), verbose=False
+    )[0]
     assert alone.keys() == both.keys()
     assert 0 < alone["test/c_index"] < 1
     assert both["test/c_index"] == alone["test/c_index"]

@@ -1,9 +1,7 @@
 """Whole searches: what they find, that they see no test row before the end, and that they can be interrupted."""
 
 import importlib.util
-import os
 import signal
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -14,6 +12,11 @@ from axonlight.comparison import Ledger, compare_scores
 from axonlight.datamodules import TableDataModule, TabularData
 from axonlight.discovery import Search
 from axonlight.discovery.engines import GplearnEngine
+
+TESTS = str(Path(__file__).parents[2])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
 
 pytestmark = pytest.mark.xdist_group("search")  # its fixtures are made once
 
@@ -157,8 +160,10 @@ def test_a_search_that_is_killed_goes_on(csv, found, tmp_path):
 
         Search(helpers.settings({str(csv)!r}), {str(tmp_path)!r}).run(kill)
     """
-    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=os.environ, check=False)
-    assert ended.returncode == -signal.SIGKILL
+    (tmp_path / "killed.py").write_text(textwrap.dedent(program))
+    ended = forked.Child(str(tmp_path / "killed.py"), [], tmp_path)
+    _, err = ended.communicate()
+    assert ended.returncode == -signal.SIGKILL, err
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         assert 0 < ledger.counts()["done"] < 10
     executed = []

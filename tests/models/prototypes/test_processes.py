@@ -26,7 +26,7 @@ specification.loader.exec_module(one_of_two)
 def by_rank(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     port = forked.free_port()
-    forked.join([forked.start(str(SCRIPT), [rank, port, folder], folder) for rank in range(2)])
+    forked.join([forked.Child(str(SCRIPT), [rank, port, folder], folder) for rank in range(2)])
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 

@@ -1,6 +1,7 @@
 """Two processes are one: losses, gradients, decisions; data in parallel (DDP) and weights in shards (FSDP2)."""
 
-import socket
+import sys
+from pathlib import Path
 
 import lab_processes
 import pytest
@@ -9,6 +10,11 @@ from lab import CLOSE, assert_same
 from lab_processes import DDP, SHARDED
 from torch import multiprocessing
 
+TESTS = str(Path(__file__).parents[2])
+if TESTS not in sys.path:
+    sys.path.append(TESTS)
+import forked  # noqa: E402  (found beside conftest.py)
+
 pytestmark = pytest.mark.xdist_group("stimulation_processes")  # its fixtures are made once
 
 
@@ -16,10 +22,8 @@ pytestmark = pytest.mark.xdist_group("stimulation_processes")  # its fixtures ar
 def both(tmp_path_factory):
     """What each of two processes found, by scenario; both ran once, for all tests here."""
     folder = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(lab_processes.rank_of_two, (str(folder), port), nprocs=2)
+    arguments = (str(folder), forked.free_port())
+    multiprocessing.start_processes(lab_processes.rank_of_two, arguments, nprocs=2, start_method="forkserver")
 
     def found(name):
         results = [torch.load(folder / f"{name}.{rank}.pt") for rank in range(2)]
