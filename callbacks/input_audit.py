@@ -2,6 +2,7 @@
 
 import fnmatch
 from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ class InputAudit(Callback):
             seed=self.seed,
         )
         self._lines = self.use.sentences(self.top)
-        if folder:
+        if folder and not isnan(self.use.value):
             self._lines.append(self._write(Path(folder), self.use))
 
     def _chosen(self, task: Any) -> list[KnockOut]:

@@ -59,7 +59,10 @@ class KMeansPrototypes(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse networks without prototypes, before time is spent."""
         if stage == "fit" and not prototype_encoders(pl_module):
-            raise InputError("KMeansPrototypes needs a network with a PrototypeEncoder; leave the callback out")
+            raise InputError(
+                "KMeansPrototypes needs a network with a PrototypeEncoder, which this one has not (without slides in "
+                "the data no network has one); leave the callback out"
+            )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Initialise what is not initialised yet."""

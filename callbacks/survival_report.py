@@ -1,5 +1,6 @@
 """Say at the end how well the network ranks the test patients, beside simple models on the same patients."""
 
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,10 @@ class SurvivalReport(Callback):
         if task.form == "cox":  # curves need the hazard of the weights as they are now
             task.set_baseline(training.risk, training.target)
         predicted = predict_rows(trainer, task, "test")
-        views = data.floor_views() if self.floors and callable(getattr(data, "floor_views", None)) else {}
+        with_floors = (
+            self.floors and bool(predicted.target[:, 1].any()) and callable(getattr(data, "floor_views", None))
+        )
+        views = data.floor_views() if with_floors else {}
         times = task.bin_ends[:-1].cpu() if task.num_bins > 2 else None
         self.scores = score_beside_floors(predicted, views, data.survival_targets("train"), times, self.seed)
         self._lines = _sentences(self.scores, predicted, weights)
@@ -123,6 +127,11 @@ class SurvivalReport(Callback):
 def _sentences(scores: SurvivalScores, predicted: Predicted, weights: str) -> list[str]:
     model = scores.concordance["model"]
     events = int(predicted.target[:, 1].sum())
+    if isnan(model.value):
+        return [
+            f"survival: the C-index is undefined on {len(predicted.risk)} test patients with {events} events: no two "
+            "of them can be compared"
+        ]
     lines = [
         f"survival: C-index {_interval(model.value, model.interval)} on {len(predicted.risk)} test patients with "
         f"{events} events ({weights}; 95 % intervals over patients)"
@@ -142,4 +151,6 @@ def _sentences(scores: SurvivalScores, predicted: Predicted, weights: str) -> li
 
 
 def _interval(value: float, ends: tuple[float, float], sign: str = "") -> str:
+    if isnan(ends[0]):
+        return f"{value:{sign}.3f} (no interval)"
     return f"{value:{sign}.3f} ({ends[0]:{sign}.3f} to {ends[1]:{sign}.3f})"

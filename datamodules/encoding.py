@@ -99,7 +99,7 @@ class TableEncoder:
         absent = np.isnan(values).all(axis=0)
         if len(values) and absent.any():
             name = self.numeric[int(absent.argmax())]
-            raise InputError(f"column '{name}' of {path} has no value in the training rows; leave it out of 'numeric'")
+            raise InputError(f"column '{name}' of {path} has no value in the training rows; leave the column out")
         return np.nanmedian(values, axis=0) if values.size else np.zeros(len(self.numeric))
 
     def transform(self, frame: "pd.DataFrame", path: str) -> np.ndarray:

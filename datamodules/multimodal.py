@@ -171,7 +171,7 @@ class MultimodalSurvival(MultimodalTable):
         self.published = read_split(find_split(files.splits, fold)) if listed else None
         self.matrix = SampleMatrix.open(files.rna, layer)
         self._read = read_cohort(files, endpoint)
-        self._tables = " and ".join(path.name for path in (files.metadata, files.clinical) if path is not None)
+        self._tables = files.tables
         self._slides = CohortSlides(
             slides,
             simulate,
@@ -182,7 +182,7 @@ class MultimodalSurvival(MultimodalTable):
             self._simulation_input,
         )
         with_slides = self.matrix.samples if simulate is not None else self._slides.patients
-        columns = [str(name) for name in self._read.patients.columns]
+        columns = [str(name) for name in self._read.patients.columns.drop(["months", "event", "num_slides"])]
         chosen = check_covariates(covariates or [], columns, self._tables)
         if group is not None:
             find_column(columns, group, "group", self._tables)

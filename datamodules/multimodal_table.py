@@ -3,14 +3,12 @@
 Shapes: N patients, G genes, D patch features, C encoded columns of covariates.
 """
 
-import logging
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from ..randomness import global_seed
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MultimodalTable"]
 
-log = logging.getLogger(__name__)
 Part = Literal["train", "validation", "test"]
 
 
@@ -193,7 +190,6 @@ class MultimodalTable(TableDataModule):
         """
         super().setup(stage)
         _ = self.slides
-        self._report_undefined()
 
     def train_dataloader(self) -> BagLoader:
         """Return the shuffled training batches."""
@@ -244,11 +240,3 @@ class MultimodalTable(TableDataModule):
         # A strategy that splits the model over devices has fewer data ranks than processes; it knows which.
         ranks = (self.trainer.distributed_sampler_kwargs if self.trainer is not None else None) or {}
         return {"rank": ranks.get("rank", 0), "world_size": ranks.get("num_replicas", 1)}
-
-    @rank_zero_only
-    def _report_undefined(self) -> None:
-        for part, rows in vars(self.rows).items():
-            if len(rows) and not self._divided.target[torch.from_numpy(rows), 1].any():
-                log.warning(
-                    "%s: none of the %d %s patients has the event: no metric is defined", self.cohort, len(rows), part
-                )

@@ -3,11 +3,13 @@
 Shapes: N rows.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from lightning.pytorch.utilities import rank_zero_only
 
 from ..errors import InputError, shown
 from .targets import Target
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["SurvivalTarget", "check_survival"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class SurvivalTarget(Target):
         return values[:, 1].astype(np.int64)
 
     def check_parts(self, parts: Mapping[str, np.ndarray], source: str) -> None:
-        """Look at times and events of each part of a split.
+        """Look at times and events of each part of a split; report one that cannot be scored.
 
         Raises:
             InputError: If everybody who trains is censored.
@@ -69,6 +73,14 @@ class SurvivalTarget(Target):
         training = parts["training"]
         if not training[:, 1].any():
             raise InputError(f"all {len(training)} training rows of {source} are censored; use more rows or stratify")
+        for part, rows in parts.items():
+            if len(rows) and not rows[:, 1].any():
+                _report_censored(part, len(rows), source)
+
+
+@rank_zero_only
+def _report_censored(part: str, rows: int, source: str) -> None:
+    log.warning("%s: none of the %d %s patients has the event: no metric is defined", source, rows, part)
 
 
 def check_survival(names: Sequence[str], time: Any, event: Any, source: str) -> None:
@@ -103,5 +115,5 @@ def check_survival(names: Sequence[str], time: Any, event: Any, source: str) -> 
     if not events.any():
         raise InputError(
             f"all {len(events)} patients of {source} are censored ({shown(list(map(str, names)))}): nothing tells who "
-            "is at risk; choose another endpoint or check that 1 means that the event happened"
+            "is at risk; choose another endpoint, or check which number the table means by censored"
         )

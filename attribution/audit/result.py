@@ -131,6 +131,9 @@ class InputUse:
         return list(self._sentences(top))
 
     def _sentences(self, top: int) -> Iterator[str]:
+        if np.isnan(self.value):
+            yield f"audit: none, since the {self.score.title} of these {self.rows} rows is undefined"
+            return
         yield f"audit: {self.score.title} {self.value:.3f} on {self.rows} rows; changes, with 95 % intervals, when"
         if not self.repeats:
             yield "  the model answers the same rows differently each time: changes below hold that noise"

@@ -134,7 +134,7 @@ class TCGA(SampleTable):
             raise InputError(f"num_folds is {num_folds}, but {files.splits} holds {there} published splits; set it so")
         matrix = SampleMatrix.open(files.rna)
         self._read = read_cohort(files, endpoint)
-        self._tables = " and ".join(path.name for path in (files.metadata, files.clinical) if path is not None)
+        self._tables = files.tables
         events = self._read.patients["event"].astype(str).to_dict()
         join = join_labels(matrix, events, str(files.metadata), ("an outcome", "expression"))
         self.patients = self._read.patients.loc[list(join.groups)]
@@ -142,7 +142,8 @@ class TCGA(SampleTable):
             time, event = (self.patients[name].to_numpy() for name in ("months", "event"))
             check_survival(list(join.groups), time, event, str(files.metadata))
         used = self.patients if self._survival else self._with_classes()
-        found = Covariates.choose(used, _checked(covariates or []), (), "median", self._tables)
+        described = used.drop(columns=["months", "event", "num_slides", self._event], errors="ignore")
+        found = Covariates.choose(described, _checked(covariates or []), (), "median", self._tables)
         outcomes = ["months", "event"] if self._survival else [self._event]
         labels = used.loc[:, [*outcomes, *found.names]]
         self._floor_covariates = _checked(

@@ -51,6 +51,12 @@ class CohortFiles:
     clinical: Path | None
     splits: Path
 
+    @property
+    def tables(self) -> str:
+        """Names of the tables that covariates are taken from, for messages."""
+        beside = " (there is no clinical table)" if self.clinical is None else f" and {self.clinical.name}"
+        return f"{self.metadata.name}{beside}"
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -142,9 +148,10 @@ def _one_row_each(path: Path, leave_out: Sequence[str]) -> tuple[Any, Any]:
     if len(differs):
         patient, column = distinct.index[differs[0][0]], distinct.columns[differs[0][1]]
         values = frame.loc[frame[_CASE] == patient, column].dropna().unique().tolist()
+        more = f" (and {len(differs) - 1} more disagreements)" if len(differs) > 1 else ""
         raise InputError(
             f"{path} gives patient '{patient}' {len(values)} values of '{column}' ({shown(list(map(str, values)))}) "
-            f"in several rows, and {len(differs) - 1} more disagreements; correct the table"
+            f"in several rows{more}; correct the table"
         )
     return groups.first(), groups.size()  # the first value that is not missing
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...errors import shown
+
 __all__ = ["describe_non_finite", "loss_failure"]
 
 
@@ -27,7 +29,10 @@ def describe_non_finite(module: nn.Module, batch: Any) -> str:
         layer = f"the first layer whose output is not finite is '{found[0]}'"
     else:
         layer = "every layer's output is finite for that batch now, so the loss itself overflowed"
-    return f"{layer}; parameters that are not finite: {', '.join(bad)}" if bad else layer
+    if not bad:
+        return layer
+    count = "1 parameter is" if len(bad) == 1 else f"{len(bad)} parameters are"
+    return f"{layer}; {count} not finite ({shown(bad)})"
 
 
 def _inputs_of(module: nn.Module, batch: Any, x: Any) -> tuple[Any, ...]:

@@ -175,6 +175,21 @@ class SurvivalTask(Task):
 
     # What it takes from the data -------------------------------------------------------------------------------
 
+    def setup(self, stage: str) -> None:
+        """Look at the data, and refuse batches that cannot teach anything.
+
+        Raises:
+            InputError: If Cox's loss, whose pairs are those of a batch, would see one patient at a time; as `use_data`.
+        """
+        super().setup(stage)
+        size = getattr(getattr(self.trainer, "datamodule", None), "batch_size", None)
+        if stage == "fit" and self.form == "cox" and size is not None and size // self.trainer.world_size <= 1:
+            raise InputError(
+                f"loss is 'cox', which compares the patients of a batch on a device, but batch_size is {size} for "
+                f"{self.trainer.world_size} device{'s' * (self.trainer.world_size > 1)}; take a larger one, or another "
+                "loss"
+            )
+
     def use_data(self, data: Any) -> None:
         """Find the time bins and the weights of Uno's C among the training rows.
 

@@ -39,7 +39,8 @@ def equal_event_bins(target: Tensor, num_bins: int) -> Tensor:
         raise InputError(f"all {len(target)} training rows are censored: time bins are quantiles of times of events")
     ends = torch.quantile(times, torch.arange(1, num_bins + 1, dtype=torch.float64, device=times.device) / num_bins)
     ends = ends.float()
-    if (ends.diff() <= 0).any() or (num_bins > 1 and ends[0] <= times.min()):
+    too_few = len(times.unique()) < num_bins
+    if too_few or (ends.diff() <= 0).any() or (num_bins > 1 and ends[0] <= times.min()):
         raise InputError(
             f"num_bins is {num_bins}, but the {len(times)} events among the training rows have {len(times.unique())} "
             "different times, too few to share them out; take fewer bins"

@@ -110,6 +110,25 @@ def test_without_floors_and_without_test_rows(folder, capsys):
     assert "no patient tests, so there is neither a C-index nor a floor" in capsys.readouterr().out
 
 
+def test_test_patients_without_an_event_have_no_figures(folder, capsys, caplog):
+    metadata = pd.read_csv(folder / "blca_metadata.csv", index_col=0)
+    held_out = PATIENTS[::3]
+    (folder / "blca_splits").mkdir()
+    split = {"train": pd.Series([name for name in PATIENTS if name not in held_out]), "val": pd.Series(held_out)}
+    pd.DataFrame(split).to_csv(folder / "blca_splits" / "splits_0.csv")
+    metadata.loc[metadata["case_id"].isin(held_out), "censorship"] = 1
+    metadata.to_csv(folder / "blca_metadata.csv")
+    published = ["--data.num_folds", "null", "--data.fold", "0", "--data.stratify", "false"]
+    assert fit(folder, *published, "--trainer.callbacks+", "InputAudit", "--trainer.callbacks.draws", "2") == 0
+    text = capsys.readouterr().out
+    assert "survival: the C-index is undefined on 30 test patients with 0 events: no two of them can" in text
+    assert "audit: none, since the C-index of these 30 rows is undefined" in text
+    assert "floor" not in text
+    assert "nan" not in text.partition("survival:")[2].partition("fit finished")[0]
+    assert caplog.text.count("is undefined (NaN)") == 1
+    assert not (folder / "runs" / "version_0" / "audit.csv").exists()
+
+
 def test_another_task_is_refused():
     task = ClassificationTask(DenseNetwork, in_features=3)
     with pytest.raises(InputError, match="SurvivalReport needs a SurvivalTask, not ClassificationTask"):
@@ -125,3 +144,22 @@ def test_the_shipped_config(data_root, tmp_path, monkeypatch, capsys, config):
     assert "on 70 test patients with 25 events" in text
     for floor in ("rna", "pathway_means", "clinical", "rank_average"):
         assert f"floor {floor}" in text
+    assert "audit: C-index" in text
+
+
+def test_the_shipped_config_of_simulated_slides(data_root, tmp_path, monkeypatch, capsys):
+    """Few small slides and one step: it ends with C-index, floors and audit all the same."""
+    monkeypatch.chdir(tmp_path)
+    options = ["--data.root", str(data_root / "tcga"), "--data.slides", str(tmp_path / "slides")]
+    small = ["--data.simulate.patches", "[3, 6]", "--data.simulate.num_features", "8", "--trainer.callbacks.draws", "1"]
+    once = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1", "--trainer.accelerator", "cpu"]
+    assert main(["fit", "--config", "survival/blca_simulated_slides.yaml", *options, *small, *once]) == 0
+    text = capsys.readouterr().out
+    assert "on 70 test patients with 25 events" in text
+    for line in (
+        "floor rank_average",
+        "  slides permuted",
+        "  clinical dropped",
+        "  of 16 knock-outs at prototypes.kept",
+    ):
+        assert line in text

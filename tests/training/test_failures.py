@@ -27,7 +27,14 @@ def test_first_bad_layer_is_named():
         task.network.layers[3].weight[0, 0] = torch.nan
     text = describe_non_finite(task, (torch.randn(8, 4), torch.zeros(8)))
     assert "'network.layers.3 (Linear)'" in text
-    assert "network.layers.3.weight" in text
+    assert "1 parameter is not finite (network.layers.3.weight)" in text
+    with torch.no_grad():
+        for parameter in task.network.parameters():
+            parameter.fill_(torch.nan)
+    number = len(list(task.network.parameters()))
+    text = describe_non_finite(task, (torch.randn(8, 4), torch.zeros(8)))
+    assert f"{number} parameters are not finite (network.layers.0.weight, " in text
+    assert text.endswith(f" and {number - 5} more)")  # a large network fills no screen
 
 
 def test_parameter_without_gradient_fails_and_is_named(axonlight, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from axonlight.datamodules import MultimodalSurvival
+from axonlight.datamodules import TCGA, MultimodalSurvival
 from axonlight.datamodules.slides.writing import write_slide
 from axonlight.errors import InputError
 from multimodal_files import PATIENTS, edit
@@ -72,7 +72,10 @@ BAD_FILES = {
     "no such censorship": (cells("metadata", "censorship", {"TCGA-05": 2}), "patient 'TCGA-05' in .* is 2"),
     "all censored": (all_censored, r"all 41 patients of .*metadata.csv are censored \(TCGA-00, TCGA-01"),
     "all censored in training": (training_censored, "all 25 training rows of .* are censored"),
-    "duplicates that disagree": (disagree, "patient 'TCGA-04' 2 values of 'survival_months'"),
+    "duplicates that disagree": (
+        disagree,
+        r"patient 'TCGA-04' 2 values of 'survival_months' \(5.5, 1.0\) in several rows; correct",
+    ),
     "clinical rows that disagree": (clinical_disagrees, r"patient 'TCGA-06' 2 values of 'stage' \(II, IV\)"),
     "expression twice": (twice, "names 'TCGA-07' in rows 7 and 42; each name may stand once"),
     "no patches": (slide("TCGA-02-DX1", NOTHING), "slide 'TCGA-02-DX1' of patient 'TCGA-02': .* holds no patches"),
@@ -118,10 +121,31 @@ def test_patients_of_a_split_without_expression_are_reported(folder, caplog):
     assert not {"TCGA-03", "TCGA-31"} & {*data.patient_names("test"), *data.patient_names("train")}
 
 
-def test_a_part_without_events_is_reported(folder, caplog):
+def test_a_part_without_events_is_reported_once(folder, caplog):
     cells("metadata", "censorship", dict.fromkeys(PATIENTS[::4], 1))(folder)
-    MultimodalSurvival(str(folder), fold=0).setup()
-    assert "none of the 11 test patients has the event: no metric is defined" in caplog.text
+    for data in (MultimodalSurvival(str(folder), fold=0), TCGA(str(folder), task="survival", fold=0)):
+        caplog.clear()
+        data.setup("fit")
+        data.setup("test")
+        assert caplog.text.count("none of the 11 test patients has the event: no metric is defined") == 1
+
+
+@pytest.mark.parametrize("kind", [MultimodalSurvival, TCGA])
+def test_an_absent_clinical_table_is_said_to_be_absent(folder, kind):
+    (folder / "blca_clinical.csv").unlink()
+    tables = r"no column of blca_metadata.csv \(there is no clinical table\); its columns are site$"
+    with pytest.raises(InputError, match=tables):
+        kind(str(folder), task="survival", covariates=["age"]) if kind is TCGA else kind(
+            str(folder), covariates=["age"]
+        )
+
+
+def test_a_gene_without_values_is_named(folder):
+    edit(folder, "rna", lambda table: table.assign(G2=np.nan))
+    with pytest.raises(
+        InputError, match=r"column 'G2' of .*rna.csv has no value in the training rows; leave the column"
+    ):
+        MultimodalSurvival(str(folder), fold=0).setup()
 
 
 def test_a_damaged_slide_is_named_when_it_is_read(folder):

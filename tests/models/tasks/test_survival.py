@@ -216,6 +216,17 @@ def test_undefined_is_nan(tmp_path):
     assert math.isfinite(found["test/loss"])
 
 
+def test_batches_and_bins_that_cannot_teach_are_refused(tmp_path):
+    data = Cohort(batch=1)
+    data.batch_size = 1
+    with pytest.raises(InputError, match=r"loss is 'cox', which compares .* but batch_size is 1 for 1 device;"):
+        trainer(tmp_path).fit(dense(loss="cox"), datamodule=data)
+    events = data.parts["train"][1][data.parts["train"][1][:, 1] > 0, 0]
+    number = len(events.unique()) + 1
+    with pytest.raises(InputError, match=f"num_bins is {number}, but the {len(events)} events .* too few to share"):
+        trainer(tmp_path).fit(dense(num_bins=number), datamodule=data)
+
+
 def test_without_a_data_module(tmp_path):
     loader = Cohort().train_dataloader()
     with pytest.raises(InputError, match="the data module does not tell the targets of the training rows"):
