@@ -12,7 +12,10 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 
-__all__ = ["Activation", "is_activation", "unit_dimension"]
+__all__ = ["Activation", "is_activation", "is_elementwise", "is_plain_elementwise", "unit_dimension"]
+
+# torch's activations that look at other entries of the tensor, or draw random numbers.
+_NOT_ELEMENTWISE = (nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax, nn.GLU, nn.RReLU, nn.MultiheadAttention)
 
 
 def unit_dimension(x: Tensor, channel_dim: int | None = None) -> int:
@@ -100,3 +103,26 @@ def is_activation(module: nn.Module) -> bool:
         or type(module).__module__ == nn.ReLU.__module__
         or getattr(module, "built_from_spec", False)
     )
+
+
+def is_elementwise(module: nn.Module) -> bool:
+    """Tell whether an activation treats every entry of a tensor by itself and draws no random numbers.
+
+    Example:
+        >>> is_elementwise(nn.Tanh()), is_elementwise(nn.PReLU()), is_elementwise(nn.RReLU())
+        (True, True, False)
+    """
+    if isinstance(module, Activation):
+        return not module.gated
+    return type(module).__module__ == nn.ReLU.__module__ and not isinstance(module, _NOT_ELEMENTWISE)
+
+
+def is_plain_elementwise(module: nn.Module) -> bool:
+    """Tell whether an activation `is_elementwise` and has no values of its own.
+
+    Example:
+        >>> is_plain_elementwise(nn.Tanh()), is_plain_elementwise(nn.PReLU()), is_plain_elementwise(nn.Softmax())
+        (True, False, False)
+    """
+    has_values = next(module.parameters(), None) is not None or next(module.buffers(), None) is not None
+    return not has_values and is_elementwise(module)

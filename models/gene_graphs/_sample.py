@@ -27,8 +27,8 @@ class Means(NamedTuple):
 
 def mean_of(x: Tensor, means: Means, transposed: bool = False) -> Tensor:
     """Return the product for (T, B, D) of (S, B, D), or the other way around; without a gradient."""
-    y = product(means.shares, x.reshape(len(x), -1), means.structure, transposed, means.backend)
-    return y.view(-1, *x.shape[1:])
+    y = product(means.shares, x.flatten(1), means.structure, transposed, means.backend)
+    return y.view(len(y), *x.shape[1:])
 
 
 class EagerSample(Function):

@@ -5,6 +5,7 @@ Legend of shapes: S sources, P pathways, B patients, D width, H heads, C channel
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ...activations import ActivationSpec, build_activation
+from ...activations.base import is_elementwise
 from ...errors import InputError
 from ..layers._eager import is_plain
 from ..layers.dropout import draw_mask
@@ -106,21 +108,25 @@ class MembershipAttention(nn.Module):
         nn.init.uniform_(self.attention, -bound, bound)
         nn.init.zeros_(self.bias)
 
-    def forward(self, sources: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what targets take from sources, and the weights."""
+    def forward(
+        self, sources: Tensor, targets: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return what targets take from sources, and the weights; a generator draws the dropout in eager mode."""
         device, result = sources.device.type, sources.dtype
         if torch.is_autocast_enabled(device) and result != torch.float64:
             result = torch.get_autocast_dtype(device)
         # Half types are computed in float32, as sums over hundreds of genes and a softmax should be.
         compute = torch.float32 if result.itemsize < 4 else result
         with torch.autocast(device, enabled=False):
-            sums, weights = self._attended(sources.to(compute), targets.to(compute), compute)
+            sums, weights = self._attended(sources.to(compute), targets.to(compute), compute, generator)
         return sums.to(result), weights
 
-    def _attended(self, sources: Tensor, targets: Tensor, compute: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _attended(
+        self, sources: Tensor, targets: Tensor, compute: torch.dtype, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
         parameters = [item.to(compute) for item in (self.source.weight, self.source.bias, self.attention)]
         target = nn.functional.linear(targets, self.target.weight.to(compute), self.target.bias.to(compute))
-        mask, slope = self._mask(sources), self._leaky_slope()
+        mask, slope = self._mask(sources, generator), self._leaky_slope()
         if slope is not None and is_plain():
             options = self.edges, slope, torch.is_grad_enabled()
             sums, weights = EdgeAttention.apply(sources, target, *parameters, mask, *options)  # type: ignore[misc]
@@ -128,12 +134,12 @@ class MembershipAttention(nn.Module):
             sums, weights = self._one_by_one(sources, target, parameters, mask)
         return sums + self.bias.to(compute), weights.detach()
 
-    def _mask(self, sources: Tensor) -> Tensor | None:
+    def _mask(self, sources: Tensor, generator: torch.Generator | None) -> Tensor | None:
         if not self.training or not self.dropout:
             return None
         shape = (sources.shape[1], len(self.edges.source), self.edges.heads)
         if is_plain():
-            return draw_mask(sources.new_empty(shape), self.dropout)
+            return draw_mask(sources.new_empty(shape), self.dropout, generator)
         return nn.functional.dropout(sources.new_ones(shape), self.dropout)
 
     def _leaky_slope(self) -> float | None:
@@ -151,6 +157,8 @@ class MembershipAttention(nn.Module):
         """Attend patient by patient in torch's operators, and again in the backward pass instead of keeping edges."""
         run: Callable[..., tuple[Tensor, Tensor]] = composed_attention
         keep = torch.compiler.is_compiling() or not torch.is_grad_enabled()
+        # The state of torch's generator belongs to all threads; who draws nothing leaves it alone.
+        again = partial(checkpoint, use_reentrant=False, preserve_rng_state=not is_elementwise(self.activation))
         found = []
         for patient in range(sources.shape[1]):
             arguments = (
@@ -161,7 +169,7 @@ class MembershipAttention(nn.Module):
                 self.edges,
                 self.activation,
             )
-            found.append(run(*arguments) if keep else checkpoint(run, *arguments, use_reentrant=False))
+            found.append(run(*arguments) if keep else again(run, *arguments))
         sums, weights = zip(*found, strict=True)
         return torch.stack(sums, 1), torch.stack(weights)
 

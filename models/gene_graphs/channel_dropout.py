@@ -1,5 +1,6 @@
 """Dropout of states whose masks are cheap to draw."""
 
+import torch
 from torch import Tensor, nn
 
 from ..layers._eager import is_plain
@@ -19,8 +20,8 @@ class ChannelDropout(nn.Dropout):
         tensor([0.0000, 1.3333])
     """
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's own name for it)
-        """Zero a share p of the entries in training."""
+    def forward(self, input: Tensor, generator: torch.Generator | None = None) -> Tensor:  # noqa: A002  (torch's name)
+        """Zero a share p of the entries in training; without a generator torch's own is asked."""
         if not self.training or self.p == 0 or not is_plain():
             return super().forward(input)
-        return input * draw_mask(input.new_empty(input.shape), self.p)
+        return input * draw_mask(input.new_empty(input.shape), self.p, generator)

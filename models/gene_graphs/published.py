@@ -3,29 +3,21 @@
 Legend of shapes: N nodes (G genes, then P pathways), B patients, D width.
 """
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ...activations import ActivationSpec, LayerActivations, build_activation
-from ..layers._eager import is_plain
-from .attention import MembershipAttention, is_listened_to
+from .attention import MembershipAttention
 from .channel_dropout import ChannelDropout
 from .edges import GraphEdges, one_per_place
 from .messages import GraphSample
+from .patients import PatientLayers
 from .typed import patients_first
 
 __all__ = ["PublishedLayers"]
 
-# Between layers the states of all nodes take 2.7 MB a patient, ten times over. Blocks of patients pass through the same
-# memory, and their states are made again in the backward pass: fetching new memory takes longer than that.
-_PATIENTS_AT_A_TIME = 2
 
-
-class PublishedLayers(nn.Module):
+class PublishedLayers(PatientLayers):
     """Expression to states of pathways, with one set of weights for genes and pathways and no gene's identity.
 
     GraphSAGE 1 -> D, activation, dropout, GraphSAGE D -> D, activation, dropout, layer norm, attention of pathways to
@@ -84,31 +76,23 @@ class PublishedLayers(nn.Module):
             activation=attention_activation,
         )
 
-    def forward(self, expression: Tensor) -> tuple[Tensor, Tensor]:
-        """Return pathways and attention weights of expression (G, B)."""
-        if not self._in_blocks(expression):
-            return self._block(expression, self._states)
-        keep = torch.is_grad_enabled()
-        states = partial(checkpoint, self._states, use_reentrant=False) if keep else self._states
-        found = [self._block(block, states) for block in expression.split(_PATIENTS_AT_A_TIME, dim=1)]
-        pathways, weights = zip(*found, strict=True)
-        return torch.cat(pathways, 1), torch.cat(weights)
-
-    def _in_blocks(self, expression: Tensor) -> bool:
-        """Whether patients may go in blocks: on a processor, where nothing looks into the layers."""
-        return expression.device.type == "cpu" and expression.shape[1] > 0 and is_plain() and not is_listened_to(self)
-
-    def _block(self, expression: Tensor, states: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        x = states(expression)
+    def states(self, expression: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Return pathways (P, B, D) and attention weights (B, E, H) of expression (G, B)."""
+        x = torch.cat([expression, expression.new_zeros(self.num_pathways, expression.shape[1])]).unsqueeze(2)
+        x = self.dropout(patients_first(self.activations[0], self.first(x)), generator)
+        x = self.norm(self.dropout(patients_first(self.activations[1], self.second(x)), generator))
         genes, pathways = x.split([self.num_genes, self.num_pathways])
-        pathways, weights = self.attention(genes if self.num_sources == self.num_genes else x, pathways)
+        sources = genes if self.num_sources == self.num_genes else x
+        pathways, weights = self.attention(sources, pathways, generator)
         return patients_first(self.activations[2], pathways), weights
 
-    def _states(self, expression: Tensor) -> Tensor:
-        """Return what the attention takes, (N, B, D)."""
-        x = torch.cat([expression, expression.new_zeros(self.num_pathways, expression.shape[1])]).unsqueeze(2)
-        x = self.dropout(patients_first(self.activations[0], self.first(x)))
-        return self.norm(self.dropout(patients_first(self.activations[1], self.second(x))))
+    def draws(self) -> bool:
+        """Whether random numbers are drawn now."""
+        return self.training and self.dropout.p > 0
+
+    def used_activations(self) -> list[nn.Module]:
+        """Return the activations."""
+        return [*self.activations, self.attention.activation]
 
     def activation_paths(self) -> dict[str, str]:
         """Return the path of the activation of every place."""

@@ -12,6 +12,7 @@ from .attention import MembershipAttention
 from .channel_dropout import ChannelDropout
 from .edges import GraphEdges, one_per_place
 from .messages import NeighbourMean
+from .patients import PatientLayers
 
 __all__ = ["TypedLayers", "TypedRound"]
 
@@ -76,21 +77,23 @@ class TypedRound(nn.Module):
         self.dropout = ChannelDropout(dropout)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, genes: Tensor, pathways: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, genes: Tensor, pathways: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return genes, pathways and attention weights."""
         if self.gene_activation is not None:
             message = self.mean_of_pathways(self.to_genes(pathways))
-            genes = genes + self.dropout(patients_first(self.gene_activation, message))
-        message, weights = self.attention(genes, pathways)
+            genes = genes + self.dropout(patients_first(self.gene_activation, message), generator)
+        message, weights = self.attention(genes, pathways, generator)
         message = message + self.itself(pathways)
         if self.has_relations:
             message = message + self.from_children(self.mean_of_children(pathways))
             message = message + self.from_parents(self.mean_of_parents(pathways))
-        pathways = self.norm(pathways + self.dropout(patients_first(self.activation, message)))
+        pathways = self.norm(pathways + self.dropout(patients_first(self.activation, message), generator))
         return genes, pathways, weights
 
 
-class TypedLayers(nn.Module):
+class TypedLayers(PatientLayers):
     """Expression to states of pathways: an identity per gene and pathway, then rounds of messages.
 
     A gene starts at activation(x u + v), whose vectors u and v are linear in its identity e of R trainable numbers, so
@@ -145,7 +148,7 @@ class TypedLayers(nn.Module):
             places += [f"genes_{number}"] if number and not is_flat else []
             places.append(f"pathways_{number}")
         specs = dict(zip(places, one_per_place(activation, len(places)), strict=True))
-        self.places = tuple(places)
+        self.places, self.share_dropped = tuple(places), dropout
         self.gene_identity = nn.Parameter(torch.randn(edges.num_genes, identity_width))
         self.pathway_identity = nn.Parameter(torch.randn(edges.num_pathways, identity_width))
         self.slope, self.offset, self.start = (nn.Linear(identity_width, width) for _ in range(3))
@@ -163,16 +166,25 @@ class TypedLayers(nn.Module):
             for number in range(rounds)
         )
 
-    def forward(self, expression: Tensor) -> tuple[Tensor, Tensor]:
-        """Return pathways and attention weights of expression (G, B)."""
+    def states(self, expression: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Return pathways (P, B, D) and attention weights (B, E, H) of expression (G, B)."""
         slope, offset = self.slope(self.gene_identity), self.offset(self.gene_identity)
         states = torch.addcmul(offset.unsqueeze(1), expression.unsqueeze(2), slope.unsqueeze(1))
         genes = patients_first(self.activation, states)
         pathways = self.start(self.pathway_identity).unsqueeze(1).expand(-1, expression.shape[1], -1)
         weights = expression
         for layer in self.rounds:
-            genes, pathways, weights = layer(genes, pathways)
+            genes, pathways, weights = layer(genes, pathways, generator)
         return pathways, weights
+
+    def draws(self) -> bool:
+        """Whether random numbers are drawn now."""
+        return self.training and self.share_dropped > 0
+
+    def used_activations(self) -> list[nn.Module]:
+        """Return the activations."""
+        inside = [f"rounds.{number}.attention.activation" for number in range(len(self.rounds))]
+        return [self.get_submodule(path) for path in (*self.activation_paths().values(), *inside)]
 
     def activation_paths(self) -> dict[str, str]:
         """Return the path of the activation of every place."""

@@ -26,6 +26,8 @@ def draw_mask(out: Tensor, p: float, generator: torch.Generator | None = None, f
         >>> draw_mask(torch.empty(2, 100_000), 0.5, torch.Generator().manual_seed(0)).unique()
         tensor([0., 2.])
     """
+    if not out.numel():
+        return out
     bits = random_bits(torch.empty(count_bits(out.numel()), dtype=torch.int64, device=out.device), generator)
     return mask_of_bits(bits, out, p, factor)
 

@@ -9,27 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ...activations import Activation
 from .leaves import StackedLeaf
 
-__all__ = ["StackedActivation", "is_plain_elementwise"]
-
-# torch's activations that look at other entries of the tensor, or draw random numbers.
-_NOT_ELEMENTWISE = (nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax, nn.GLU, nn.RReLU, nn.MultiheadAttention)
-
-
-def is_plain_elementwise(module: nn.Module) -> bool:
-    """Whether a module has no values and treats every entry by itself, whichever replica it belongs to.
-
-    Example:
-        >>> is_plain_elementwise(nn.Tanh()), is_plain_elementwise(nn.PReLU()), is_plain_elementwise(nn.Softmax())
-        (True, False, False)
-    """
-    if next(module.parameters(), None) is not None or next(module.buffers(), None) is not None:
-        return False
-    if isinstance(module, Activation):
-        return not module.gated
-    return type(module).__module__ == nn.ReLU.__module__ and not isinstance(module, _NOT_ELEMENTWISE)
+__all__ = ["StackedActivation"]
 
 
 class StackedActivation(StackedLeaf):

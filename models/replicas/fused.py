@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from ...activations.base import is_plain_elementwise
 from ..layers.choice import choose_sparse_backend
 from ..pathways.layer import PathwayLayer, side_by_side
-from .activations import StackedActivation, is_plain_elementwise
+from .activations import StackedActivation
 from .ash import AshGate, Kept, StackedAsh, gate_gradient, gated
 from .leaves import StackedBatchNorm, StackedDropout, StackedEdgeLinear, StackedLayerNorm, StackedLinear
 from .mixed import MixedActivation

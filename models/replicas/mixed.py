@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from .activations import is_plain_elementwise
+from ...activations.base import is_plain_elementwise
 from .checks import are_alike
 from .leaves import StackedLeaf
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ...activations import Formula
+from ...activations.base import is_plain_elementwise
 from ...activations.formula.slopes import SlopeProgram, compile_slopes
-from .activations import is_plain_elementwise
 from .mixed import MixedActivation, Run, call_plain
 
 __all__ = ["Pieces", "pieces_of"]

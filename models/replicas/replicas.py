@@ -14,11 +14,11 @@ from ...errors import InputError
 from ...structures import Hierarchy
 from ..head_outputs import HeadOutputs
 from ..tasks.task import NetworkFactory
+from ..workers import count_workers, for_each
 from .building import build_networks
 from .linking import Gradients, Link, link_block
 from .masks import StepMasks
 from .stacking import assign_values, stack_networks, values_of
-from .workers import count_workers, for_each
 
 __all__ = ["Replicas"]
 

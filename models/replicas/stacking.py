@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...activations import ASH, Formula, is_activation
+from ...activations.base import is_plain_elementwise
 from ...errors import InputError
 from ..dense import DenseNetwork
 from ..layers import EdgeLinear
@@ -17,7 +18,7 @@ from ..layers.dropout import UnitDropout
 from ..pathways import PathwayLayer, PathwayNetwork
 from ..pathways.heads import CovariateHead, LayerHeads
 from ..pathways.layer import UnitBatchNorm
-from .activations import StackedActivation, is_plain_elementwise
+from .activations import StackedActivation
 from .ash import StackedAsh, is_stackable_ash
 from .checks import are_alike, check_alike, named
 from .fused import FusedPathwayLayer, FusedSequential

@@ -1,4 +1,4 @@
-"""Threads that work on blocks of replicas side by side.
+"""Threads that work on blocks of a batch, or of many networks, side by side.
 
 Within an operation on some ten thousand numbers two threads wait for one another longer than they work. Blocks have
 nothing to do with one another, so each thread takes blocks of its own through forward, loss and backward.
@@ -46,7 +46,7 @@ def _pool(workers: int) -> ThreadPoolExecutor:
     if key not in _pools:
         threads = torch.get_num_threads()
         together = threading.Barrier(workers)
-        pool = _pools[key] = ThreadPoolExecutor(workers, "replicas")
+        pool = _pools[key] = ThreadPoolExecutor(workers, "blocks")
 
         def settle(_: int) -> None:
             together.wait()  # every thread takes one of these
