@@ -86,7 +86,7 @@ def test_a_study_is_run_and_said_and_resumed(compare, tmp_path):
 def test_a_failed_run_is_told_and_code_3(compare, tmp_path):
     # a rate at which the loss is no number, in one arm
     wild = ["--arms.wild", "{overrides: {model.optimizer.lr: 1.0e+38, model.network.norm: none}}"]
-    code, out, err = compare(*TINY, *wild, "--workers", "0")
+    code, out, err = compare(*TINY, "--arms", "{real: {}}", *wild, "--workers", "0")
     assert code == 3, out
     assert "2 runs failed" in err
     assert (tmp_path / "runs/compare/quickstart/report.html").is_file()
