@@ -36,7 +36,8 @@ class PatientLayers(nn.Module):
         if self.draws():
             # A generator per patient: what is drawn does not depend on who comes first.
             seeds = torch.randint(1 << 62, (len(seeds),)).tolist()
-        return OneByOne.apply(expression, self.states, seeds, *self.parameters())  # type: ignore[return-value]
+        has_backward = torch.is_grad_enabled()  # inside the function nothing says so
+        return OneByOne.apply(expression, self.states, seeds, has_backward, *self.parameters())  # type: ignore[return-value]
 
     def states(self, expression: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Return the same for all patients at once, with random numbers of a generator."""
@@ -67,13 +68,14 @@ class OneByOne(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, expression: Tensor, run: Run, seeds: list[int | None], *parameters: Tensor
+        ctx: Any, expression: Tensor, run: Run, seeds: list[int | None], has_backward: bool, *parameters: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return pathways (P, B, D) and attention weights (B, E, H), which have no gradient."""
-        ctx.options = run, seeds, any(ctx.needs_input_grad)
-        ctx.save_for_backward(expression, *parameters)
+        ctx.options = run, seeds, has_backward and any(ctx.needs_input_grad)
         found = _graphs(expression, ctx)
-        ctx.graphs = [(x, pathways) for x, pathways, _ in found]
+        if has_backward:
+            ctx.save_for_backward(expression, *parameters)
+            ctx.graphs = [(x, pathways) for x, pathways, _ in found]
         weights = torch.cat([item for *_, item in found])
         ctx.mark_non_differentiable(weights)
         return torch.cat([pathways.detach() for _, pathways, _ in found], 1), weights
@@ -82,7 +84,7 @@ class OneByOne(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of expression and parameters."""
         expression, *parameters = ctx.saved_tensors
-        needs = [ctx.needs_input_grad[0], *ctx.needs_input_grad[3:]]
+        needs = [ctx.needs_input_grad[0], *ctx.needs_input_grad[4:]]
         if torch.is_grad_enabled():
             found = _differentiable_backward(ctx, gradients[0])
         else:
@@ -93,7 +95,7 @@ class OneByOne(Function):
             found = _summed(graphs, gradients[0], wanted, needs[0])
         each = iter(found)
         first, *others = (next(each) if is_needed else None for is_needed in needs)
-        return first, None, None, *others
+        return first, None, None, None, *others
 
 
 def _graphs(expression: Tensor, ctx: Any) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -103,7 +105,9 @@ def _graphs(expression: Tensor, ctx: Any) -> list[tuple[Tensor, Tensor, Tensor]]
     def one(place: int) -> tuple[Tensor, Tensor, Tensor]:
         # Whether gradients are wanted is known to one thread.
         with torch.set_grad_enabled(has_backward):
-            x = expression[:, place : place + 1].detach().requires_grad_(ctx.needs_input_grad[0])
+            x = expression[:, place : place + 1].detach()
+            if has_backward and ctx.needs_input_grad[0]:
+                x.requires_grad_()
             return x, *run(x, _generator(seeds[place]))
 
     return for_each(one, range(expression.shape[1]), count_workers())
@@ -136,6 +140,6 @@ def _differentiable_backward(ctx: Any, gradient: Tensor) -> list[Tensor]:
     run, seeds, _ = ctx.options
     patients = zip(expression.split(1, dim=1), seeds, strict=True)
     pathways = torch.cat([run(x, _generator(seed))[0] for x, seed in patients], 1)
-    needs = [ctx.needs_input_grad[0], *ctx.needs_input_grad[3:]]
+    needs = [ctx.needs_input_grad[0], *ctx.needs_input_grad[4:]]
     wanted = [item for item, is_needed in zip([expression, *parameters], needs, strict=True) if is_needed]
     return list(torch.autograd.grad(pathways, wanted, gradient, create_graph=True))

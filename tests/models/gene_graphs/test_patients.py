@@ -89,3 +89,13 @@ def test_only_what_needs_a_gradient_has_one(graph):
     assert encoder.layers.offset.weight.grad.abs().max() > 0
     with torch.no_grad():
         assert not encoder(expression).tokens.requires_grad
+
+
+@VARIANTS
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_it_says_the_same(graph, variant, mode):
+    encoder = GeneGraphEncoder(graph, variant, width=16).eval()
+    expression = torch.randn(3, 30)
+    expected = encoder(expression).tokens.detach()
+    with mode():
+        torch.testing.assert_close(encoder(expression.clone()).tokens.clone(), expected)
