@@ -106,7 +106,17 @@ def test_the_table_has_every_network_and_the_formulas():
 
 
 @pytest.mark.slow
-def test_a_trial_writes_its_block_and_repeats_nothing(tmp_path, data_root):
+def test_a_trial_writes_its_block_and_repeats_nothing(tmp_path, data_root, monkeypatch):
+    resolvers = {}
+
+    def resolver(bases, common):  # of a split and a network there is one; every arm would read its config anew
+        key = repr((bases, sorted(common.items())))
+        if key not in resolvers:
+            resolvers[key] = original(bases, common)
+        return resolvers[key]
+
+    original = example.ConfigResolver
+    monkeypatch.setattr(example, "ConfigResolver", resolver)
     options = ["--data.root", str(data_root / "tabular"), "--output", str(tmp_path), "--runs", str(tmp_path / "runs")]
     options += ["--seeds", "1", "2", "--epochs", "1", "--trial-rows", "600"]
     example.main(options)

@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The .* does not have many workers"),
     # the examples call the fast path of torch's own encoder on purpose
     pytest.mark.filterwarnings("ignore:enable_nested_tensor is True"),
+    pytest.mark.xdist_group("own_models"),  # its fixtures are made once
 ]
 
 
