@@ -105,7 +105,7 @@ class GeneGraphEncoder(nn.Module):
         dropout: float = 0.25,
         activation: LayerActivations = "leaky_relu",
         attention_activation: ActivationSpec = "leaky_relu(0.2)",
-        identity_width: int = 16,
+        identity_width: int = 64,
         rounds: int = 2,
         shuffle_seed: int = 0,
     ) -> None:
