@@ -20,8 +20,9 @@ $(VENV)/.developer: $(VENV)/.user
 demo: $(VENV)/.user  ## compare a sparse network with its random twins on real data that need no download
 	$(BIN)/axonlight compare studies/quickstart.yaml
 
+# plugins of pytest import numpy before tests/conftest.py can say that two workers on two cores have a thread each
 test: $(VENV)/.developer  ## run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.developer  ## check format, style and types
 	$(BIN)/ruff format --check .
