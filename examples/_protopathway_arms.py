@@ -18,7 +18,7 @@ SEEDS = 3
 
 @dataclass(frozen=True)
 class Budget:
-    """How every network is trained: fixed by patients held out of training parts, before any test patient was scored."""
+    """How every network is trained: fixed by patients held out of training parts, before test patients were scored."""
 
     epochs: int = 8
     batch_size: int = 16

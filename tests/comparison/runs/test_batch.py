@@ -110,7 +110,7 @@ def test_networks_that_diverge_say_what_they_say_alone(pathway_config):
     recipes = draws(pathway_config(network={"design": "kpnn", "activation": "relu"}, model={"optimizer": sgd}), 2)
     for together, recipe in zip(execute_batch(recipes), recipes, strict=True):
         # which sums overflow to an infinity and which to nan depends on their order
-        together, alone = (result.error.partition("; ")[0] for result in (together, execute(recipe)))
+        together, alone = (result.error.rpartition("; ")[0] for result in (together, execute(recipe)))
         assert together == alone
         assert "the first layer whose output is not finite is" in alone
 
