@@ -5,17 +5,18 @@ another much less than two threads that share every operation.
 Legend of shapes: G genes, P pathways, B patients, D width, E edges, H heads.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from ...activations.base import is_elementwise
+from ...activations.base import is_activation, is_elementwise
 from ..layers._eager import is_plain
 from ..workers import count_workers, for_each
 from .attention import is_listened_to
+from .channel_dropout import ChannelDropout
 
 __all__ = ["PatientLayers"]
 
@@ -25,7 +26,7 @@ Run = Callable[[Tensor, torch.Generator | None], tuple[Tensor, Tensor]]
 class PatientLayers(nn.Module):
     """Base class of layers from expression to pathways that treat every patient by itself.
 
-    A subclass says what they do in `states`, whether they draw random numbers now, and which activations they use.
+    A subclass says in `states` what they do.
     """
 
     def forward(self, expression: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,7 +34,7 @@ class PatientLayers(nn.Module):
         if not self._is_apart(expression):
             return self.states(expression, None)
         seeds: list[int | None] = [None] * expression.shape[1]
-        if self.draws():
+        if self._draws():
             # A generator per patient: what is drawn does not depend on who comes first.
             seeds = torch.randint(1 << 62, (len(seeds),)).tolist()
         has_backward = torch.is_grad_enabled()  # inside the function nothing says so
@@ -41,14 +42,6 @@ class PatientLayers(nn.Module):
 
     def states(self, expression: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Return the same for all patients at once, with random numbers of a generator."""
-        raise NotImplementedError
-
-    def draws(self) -> bool:
-        """Whether random numbers are drawn now."""
-        raise NotImplementedError
-
-    def used_activations(self) -> Sequence[nn.Module]:
-        """Return the activations."""
         raise NotImplementedError
 
     def _is_apart(self, expression: Tensor) -> bool:
@@ -59,8 +52,12 @@ class PatientLayers(nn.Module):
             and is_plain()
             and not is_listened_to(self)
             # buffers may count what the whole batch brings
-            and all(is_elementwise(item) and not [*item.buffers()] for item in self.used_activations())
+            and all(is_elementwise(item) and not [*item.buffers()] for item in self.modules() if is_activation(item))
         )
+
+    def _draws(self) -> bool:
+        """Whether random numbers are drawn now."""
+        return self.training and any(item.p > 0 for item in self.modules() if isinstance(item, ChannelDropout))
 
 
 class OneByOne(Function):

@@ -86,14 +86,6 @@ class PublishedLayers(PatientLayers):
         pathways, weights = self.attention(sources, pathways, generator)
         return patients_first(self.activations[2], pathways), weights
 
-    def draws(self) -> bool:
-        """Whether random numbers are drawn now."""
-        return self.training and self.dropout.p > 0
-
-    def used_activations(self) -> list[nn.Module]:
-        """Return the activations."""
-        return [*self.activations, self.attention.activation]
-
     def activation_paths(self) -> dict[str, str]:
         """Return the path of the activation of every place."""
         return {place: f"activations.{number}" for number, place in enumerate(self.places)}

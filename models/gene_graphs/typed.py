@@ -157,7 +157,7 @@ class TypedLayers(PatientLayers):
             places += [f"genes_{number}"] if number and not is_flat else []
             places.append(f"pathways_{number}")
         specs = dict(zip(places, one_per_place(activation, len(places)), strict=True))
-        self.places, self.share_dropped = tuple(places), dropout
+        self.places = tuple(places)
         self.gene_identity = nn.Parameter(torch.empty(edges.num_genes, identity_width))
         self.pathway_identity = nn.Parameter(torch.empty(edges.num_pathways, identity_width))
         self.slope, self.offset, self.start = (nn.Linear(identity_width, width) for _ in range(3))
@@ -201,15 +201,6 @@ class TypedLayers(PatientLayers):
         for layer in self.rounds:
             genes, pathways, weights = layer(genes, pathways, generator)
         return pathways * self.factors.unsqueeze(1), weights
-
-    def draws(self) -> bool:
-        """Whether random numbers are drawn now."""
-        return self.training and self.share_dropped > 0
-
-    def used_activations(self) -> list[nn.Module]:
-        """Return the activations."""
-        inside = [f"rounds.{number}.attention.activation" for number in range(len(self.rounds))]
-        return [self.get_submodule(path) for path in (*self.activation_paths().values(), *inside)]
 
     def activation_paths(self) -> dict[str, str]:
         """Return the path of the activation of every place."""
