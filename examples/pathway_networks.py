@@ -8,16 +8,12 @@ around them alone.
 """
 
 import argparse
-import csv
 import math
-import multiprocessing
 import os
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, fields
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +21,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from _kept_runs import KeptRuns, run_in_processes
 from _marked_tables import write_block
 from _pathway_report import published_table, report
 from _pathway_runs import DATASETS, FLOORS, NETWORKS, RECIPES, Job, Run, execute
@@ -34,84 +31,39 @@ from axonlight import __version__
 __all__ = ["Results", "main"]
 
 
-class Results:
-    """The finished runs: a CSV file to which each run is appended as it ends."""
+class Results(KeptRuns[Job, Run]):
+    """The finished runs."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.runs = _read_runs(path) if path.exists() else []
+    kind = Run
 
-    def of(self, jobs: Iterable[Job]) -> list[Run]:
-        """Return the runs of these jobs that are there, in the order of the jobs."""
-        found = {_key_of_run(run): run for run in self.runs}
-        return [found[key] for key in map(_key_of_job, jobs) if key in found]
+    def key_of_job(self, job: Job) -> tuple:
+        """Return what tells a job from others, with the versions of now."""
+        epochs = 0
+        if (recipe := RECIPES.get(job.model.partition(",")[0])) is not None:
+            epochs = job.epochs or recipe.epochs
+        place = (job.repeat, job.fold, job.seed)
+        return (job.dataset, job.model, job.activation, *place, epochs, __version__, torch.__version__)
 
-    def missing(self, jobs: Iterable[Job]) -> list[Job]:
-        """Return the jobs that this version of axonlight and torch has not run."""
-        done = {_key_of_run(run) for run in self.runs}
-        return [job for job in jobs if _key_of_job(job) not in done]
+    def key_of_run(self, run: Run) -> tuple:
+        """Return the key of the job that the run was, with the versions of then."""
+        place = (run.repeat, run.fold, run.seed)
+        return (run.dataset, run.model, run.activation, *place, run.epochs, run.axonlight, run.torch)
 
-    def add(self, run: Run) -> None:
-        """Keep a run, here and in the file."""
-        self._write([run], "a" if self.path.exists() else "w")
-        self.runs.append(run)
-
-    def sort(self) -> None:
-        """Rewrite the file in an order that does not depend on which run ended first."""
-        datasets, arms = list(DATASETS), [*NETWORKS, *((floor, "") for floor in FLOORS)]
-
-        def place(run: Run) -> tuple[int, ...]:
-            return datasets.index(run.dataset), run.repeat, run.fold, run.seed, arms.index((run.model, run.activation))
-
-        self.runs.sort(key=place)
-        draft = self.path.with_suffix(".csv.part")
-        target, self.path = self.path, draft
-        self._write(self.runs, "w")
-        self.path = draft.replace(target)
-
-    def _write(self, runs: Sequence[Run], mode: str) -> None:
-        with self.path.open(mode, newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Run)], lineterminator="\n")
-            if mode == "w":
-                writer.writeheader()
-            writer.writerows(asdict(run) for run in runs)
-
-
-def _read_runs(path: Path) -> list[Run]:
-    kinds = {field.name: field.type for field in fields(Run)}
-    with path.open(newline="") as file:
-        # A command killed while it wrote leaves half a line: its run is run again.
-        rows = [row for row in csv.DictReader(file) if row["failure"] is not None]
-    return [Run(**{name: kinds[name](text) for name, text in row.items()}) for row in rows]
-
-
-def _key_of_job(job: Job) -> tuple:
-    epochs = 0
-    if (recipe := RECIPES.get(job.model.partition(",")[0])) is not None:
-        epochs = job.epochs or recipe.epochs
-    place = (job.repeat, job.fold, job.seed)
-    return (job.dataset, job.model, job.activation, *place, epochs, __version__, torch.__version__)
-
-
-def _key_of_run(run: Run) -> tuple:
-    place = (run.repeat, run.fold, run.seed)
-    return (run.dataset, run.model, run.activation, *place, run.epochs, run.axonlight, run.torch)
+    def place(self, run: Run) -> tuple:
+        """Return what runs are sorted by."""
+        arms = [*NETWORKS, *((floor, "") for floor in FLOORS)]
+        return (
+            list(DATASETS).index(run.dataset),
+            run.repeat,
+            run.fold,
+            run.seed,
+            arms.index((run.model, run.activation)),
+        )
 
 
 def run_all(jobs: Sequence[Job], root: str | None, processes: int) -> Iterator[Run]:
     """Yield the runs of the jobs as they end."""
-    if processes == 1:
-        yield from map(partial(execute, root=root), jobs)
-        return
-    # spawn: a forked process would inherit torch's threads in an unknown state
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, start_process) as pool:
-        waiting = [pool.submit(execute, job, root) for job in jobs]
-        try:
-            for finished in as_completed(waiting):
-                yield finished.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    return run_in_processes(partial(execute, root=root), jobs, processes)
 
 
 def progress(run: Run, done: int, total: int, started: float) -> str:

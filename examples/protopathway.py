@@ -8,16 +8,13 @@ OUTPUT/protopathway.md, between marks, and leave the text around them alone.
 """
 
 import argparse
-import csv
 import math
-import multiprocessing
 import os
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from _kept_runs import KeptRuns, run_in_processes
 from _marked_tables import write_block
 from _process import start_process
 from _protopathway_arms import ARMS, FLOORS
@@ -38,70 +36,31 @@ __all__ = ["Results", "jobs_of", "main"]
 NAMES = tuple("-".join(setting) for setting in SETTINGS)
 
 
-class Results:
-    """The finished runs: a CSV file to which each run is appended as it ends."""
+class Results(KeptRuns[Job, Run]):
+    """The finished runs."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.runs = _read_runs(path) if path.exists() else []
+    kind = Run
 
-    def of(self, jobs: Iterable[Job]) -> list[Run]:
-        """Return the runs of these jobs that are there, in the order of the jobs."""
-        found = {_key(run, run.axonlight, run.torch): run for run in self.runs}
-        return [found[key] for key in map(_key, jobs) if key in found]
+    def key_of_job(self, job: Job) -> tuple:
+        """Return what tells a job from others, with the versions of now."""
+        return *_fields_of_job(job), __version__, str(torch.__version__)
 
-    def missing(self, jobs: Iterable[Job]) -> list[Job]:
-        """Return the jobs that this version of axonlight and torch has not run."""
-        done = {_key(run, run.axonlight, run.torch) for run in self.runs}
-        return [job for job in jobs if _key(job) not in done]
+    def key_of_run(self, run: Run) -> tuple:
+        """Return the key of the job that the run was, with the versions of then."""
+        return *_fields_of_job(run), run.axonlight, run.torch
 
-    def add(self, run: Run) -> None:
-        """Keep a run, here and in the file."""
-        self._write(self.path, [run], "a" if self.path.exists() else "w")
-        self.runs.append(run)
-
-    def sort(self) -> None:
-        """Rewrite the file in an order that does not depend on which run ended first."""
-        self.runs.sort(key=lambda run: (*_key(run, run.axonlight, run.torch),))
-        draft = self.path.with_suffix(".csv.part")
-        self._write(draft, self.runs, "w")
-        draft.replace(self.path)
-
-    def _write(self, path: Path, runs: Sequence[Run], mode: str) -> None:
-        with path.open(mode, newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Run)], lineterminator="\n")
-            if mode == "w":
-                writer.writeheader()
-            writer.writerows(asdict(run) for run in runs)
+    def place(self, run: Run) -> tuple:
+        """Return what runs are sorted by."""
+        return self.key_of_run(run)
 
 
-def _read_runs(path: Path) -> list[Run]:
-    kinds = {field.name: field.type for field in fields(Run)}
-    with path.open(newline="") as file:
-        # A command killed while it wrote leaves half a line: its run is run again.
-        rows = [row for row in csv.DictReader(file) if row["failure"] is not None]
-    return [Run(**{name: kinds[name](text) for name, text in row.items()}) for row in rows]
-
-
-def _key(job: Job | Run, version: str = __version__, torch_version: str = torch.__version__) -> tuple:
-    return (*(getattr(job, field.name) for field in fields(Job)), version, str(torch_version))
+def _fields_of_job(job: Job | Run) -> tuple:
+    return tuple(getattr(job, field.name) for field in fields(Job))
 
 
 def run_all(jobs: Sequence[Job], root: str | None, runs: Path, processes: int) -> Iterator[Run]:
     """Yield the runs of the jobs as they end."""
-    run = partial(execute, root=root, runs=str(runs))
-    if processes == 1:
-        yield from map(run, jobs)
-        return
-    # spawn: a forked process would inherit torch's threads in an unknown state
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, start_process) as pool:
-        waiting = [pool.submit(run, job) for job in jobs]
-        try:
-            for finished in as_completed(waiting):
-                yield finished.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    return run_in_processes(partial(execute, root=root, runs=str(runs)), jobs, processes)
 
 
 def progress(run: Run, done: int, total: int, started: float) -> str:
