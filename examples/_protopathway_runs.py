@@ -43,9 +43,9 @@ class Job:
     batches: int = 0
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished run; the fields are the columns of the CSV file.
+@dataclass(frozen=True, kw_only=True)
+class Run(Job):
+    """A finished run; the fields, those of its job first, are the columns of the CSV file.
 
     `curve` is the C-index of the test patients after every epoch, `with_clinical` that of the mean of the network's
     ranks and those of a ridge Cox regression on the covariates, `link_...` the mean place of the planted pathways by
@@ -53,15 +53,6 @@ class Run:
     processor. A run that failed has NaN scores and says why in `failure`.
     """
 
-    cohort: str
-    endpoint: str
-    inputs: str
-    arm: str
-    labels: str
-    fold: int
-    seed: int
-    epochs: int
-    batches: int
     axonlight: str
     torch: str
     parameters: int

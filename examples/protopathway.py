@@ -54,7 +54,7 @@ class Results(KeptRuns[Job, Run]):
         return self.key_of_run(run)
 
 
-def _fields_of_job(job: Job | Run) -> tuple:
+def _fields_of_job(job: Job) -> tuple:
     return tuple(getattr(job, field.name) for field in fields(Job))
 
 
